@@ -1,0 +1,1 @@
+"""Our words: frozen models and pure arithmetic. No I/O, clock, dice, vendor or Temporal in here."""

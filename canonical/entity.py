@@ -1,0 +1,116 @@
+"""Legal entities and routing: which entity sells, into which ERP, with which segments, from which day on."""
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+
+from pydantic import Field
+
+from canonical.base import Model
+from canonical.failures import Rejected
+from canonical.party import Address
+
+
+class Segments(Model):
+    """Accounting dimensions that every posted line must carry, as codes of our own (mapped per ERP)."""
+
+    department: str
+    location: str
+    product_class: str
+
+
+class LegalEntity(Model):
+    """A company of ours that can sell."""
+
+    code: str
+    name: str
+    country: str
+    currencies: tuple[str, ...]
+    vat_id: str | None = None
+    tax_company: str = Field(description="company code in the tax engine")
+    ship_from: Address
+    payment_terms: tuple[str, ...] = Field(description="terms it may grant, e.g. `Net 30`")
+    residual: str = Field(default="last-period", description="where a rounding residual goes: first-period, last-period or charge")
+
+
+class RoutingRule(Model):
+    """One row of the routing table. An empty tuple means `any`; the most specific row that is valid on the day wins."""
+
+    rule_id: str
+    currencies: tuple[str, ...] = ()
+    countries: tuple[str, ...] = Field(default=(), description="sold-to countries")
+    regions: tuple[str, ...] = Field(default=(), description="sales regions")
+    entity: str
+    erp: str = Field(description="which ERP connection receives the postings")
+    segments: Segments
+    effective_from: date
+    effective_to: date | None = None
+
+    def refuses(self, currency: str, country: str, region: str, on: date) -> str | None:
+        """Why this row does not apply, or None when it does."""
+        if on < self.effective_from or (self.effective_to is not None and on >= self.effective_to):
+            return f"not in force on {on}"
+        if self.currencies and currency not in self.currencies:
+            return f"currency {currency} is not among {', '.join(self.currencies)}"
+        if self.countries and country not in self.countries:
+            return f"country {country or '(none)'} is not among {', '.join(self.countries)}"
+        if self.regions and region not in self.regions:
+            return f"region {region or '(none)'} is not among {', '.join(self.regions)}"
+        return None
+
+    @property
+    def weight(self) -> int:
+        """How specific the row is: country before region before currency."""
+        return 4 * bool(self.countries) + 2 * bool(self.regions) + bool(self.currencies)
+
+
+class RouteStep(Model):
+    """What one row said, for `route explain`."""
+
+    rule_id: str
+    applies: bool
+    why: str
+
+
+class Route(Model):
+    """Where a deal goes: the entity, the ERP, the segments, and the row that decided."""
+
+    entity: str
+    erp: str
+    segments: Segments
+    rule_id: str
+
+
+def explain(
+    rules: Iterable[RoutingRule], *, currency: str, country: str, region: str, on: date
+) -> tuple[Route | None, tuple[RouteStep, ...]]:
+    """The route of a deal and what each row said about it. No route when no row applies or two are equally specific."""
+    steps: list[RouteStep] = []
+    fitting: list[RoutingRule] = []
+    for rule in rules:
+        why = rule.refuses(currency, country, region, on)
+        steps.append(RouteStep(rule_id=rule.rule_id, applies=why is None, why=why or f"applies, weight {rule.weight}"))
+        if why is None:
+            fitting.append(rule)
+    if not fitting:
+        return None, tuple(steps)
+    best = max(rule.weight for rule in fitting)
+    winners = [rule for rule in fitting if rule.weight == best]
+    if len(winners) > 1:
+        return None, tuple(steps)
+    won = winners[0]
+    return Route(entity=won.entity, erp=won.erp, segments=won.segments, rule_id=won.rule_id), tuple(steps)
+
+
+def route(rules: Sequence[RoutingRule], *, currency: str, country: str, region: str, on: date) -> Route:
+    """The one row that wins. Raises Rejected, naming the cause, when none applies or two tie."""
+    found, steps = explain(rules, currency=currency, country=country, region=region, on=on)
+    if found is not None:
+        return found
+    applying = [step.rule_id for step in steps if step.applies]
+    problem = f"rules {', '.join(applying)} are equally specific" if applying else "no routing rule applies"
+    raise Rejected(
+        f"{problem} for {currency}, {country or 'no country'}, {region or 'no region'} on {on}",
+        code="route-ambiguous" if applying else "route-missing",
+        field="quote.legal_entity",
+        fix="see `revsaga route explain`, then correct the routing table or the quote",
+    )
