@@ -1,0 +1,1 @@
+"""Vendors ' words turned into ours. Knows canonical only."""
