@@ -1,0 +1,1 @@
+"""What all adapters share: transport, credentials, errors, paging, redaction and the sandbox framework."""
