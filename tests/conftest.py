@@ -9,7 +9,9 @@ from hypothesis import HealthCheck, settings
 SEED = int(os.environ.get("REVSAGA_TEST_SEED") or random.SystemRandom().randrange(1, 2**31))
 
 # Two cores are shared with a database and an engine: a slow example is no finding here.
-settings.register_profile("revsaga", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
+settings.register_profile(
+    "revsaga", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+)
 settings.load_profile("revsaga")
 
 
