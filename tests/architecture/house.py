@@ -252,10 +252,10 @@ def _all_files(root: Path) -> Iterator[Path]:
             yield from _all_files(entry)
 
 
-_LATER = "|".join(first + second for first, second in [("TO", "DO"), ("FIX", "ME"), ("XX", "X"), ("HA", "CK")])
-_MARKS = re.compile(rf"\b({_LATER})\b")
-    r"\b(" + "|".join(a + b for a, b in [("TO", "DO"), ("FIX", "ME"), ("XX", "X"), ("HA", "CK")]) + r")\b"
+_LATER = "|".join(
+    first + second for first, second in [("TO", "DO"), ("FIX", "ME"), ("XX", "X"), ("HA", "CK")]
 )
+_MARKS = re.compile(rf"\b({_LATER})\b")
 
 
 def unfinished(root: Path) -> list[str]:

@@ -138,6 +138,6 @@ def test_an_import_of_an_entry_point_is_found(tmp_path: Path) -> None:
     (tmp_path / "worker.py").write_text("def f():\n    from cli import main\n")
     (tmp_path / "commands/saga.py").write_text("import stack\nimport cli\n")
     assert imports.entry_points(tmp_path) == [
-        "worker.py:2: imports cli.main",
         "commands/saga.py:2: imports cli",
+        "worker.py:2: imports cli.main",
     ]
