@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.architecture.house import python_files
+from tests.architecture.house import python_files, vendor_folders
 
 # Parts of the standard library that bring I/O, dice or threads into rooms that have none.
 _IMPURE = frozenset(
@@ -50,6 +50,24 @@ def allow_lists(root: Path) -> list[str]:
         for path in python_files(root, room)
         for line, module in imported(path)
         if not any(module == name or module.startswith(f"{name}.") for name in allowed)
+    ]
+
+
+# Inside a vendor folder the transport is known to these only: the client speaks, the manifest hands the client its
+# transport, and the sandbox answers.
+_HTTP = ("aiohttp", "httpx", "requests", "socket", "urllib.request")
+TRANSPORT = frozenset({"client.py", "manifest.py", "sandbox"})
+
+
+def transports(root: Path) -> list[str]:
+    """Mapping, errors, schema, settings and connector of a vendor never see the HTTP library."""
+    return [
+        f"{path.relative_to(root)}:{line}: imports {module}"
+        for folder in vendor_folders(root)
+        for path in python_files(root, f"connectors/{folder.name}")
+        if path.relative_to(folder).parts[0] not in TRANSPORT
+        for line, module in imported(path)
+        if module.startswith(_HTTP)
     ]
 
 

@@ -117,6 +117,18 @@ def test_nobody_imports_an_entry_point() -> None:
     assert imports.entry_points(ROOT) == []
 
 
+def test_only_the_client_of_a_vendor_speaks_http() -> None:
+    assert imports.transports(ROOT) == []
+
+
+def test_http_outside_the_client_is_found(tmp_path: Path) -> None:
+    _skeleton(tmp_path)
+    for name in ("client.py", "sandbox/server.py", "mapping.py"):
+        (tmp_path / "connectors/zuora" / name).write_text("import httpx\n")
+    (tmp_path / "connectors/zuora/errors.py").write_text("from urllib.parse import quote\n")
+    assert imports.transports(tmp_path) == ["connectors/zuora/mapping.py:1: imports httpx"]
+
+
 def test_an_import_that_is_not_on_the_list_is_found(tmp_path: Path) -> None:
     _skeleton(tmp_path)
     (tmp_path / "canonical/money.py").write_text("import decimal\nimport requests\nfrom os import path\n")
