@@ -66,7 +66,9 @@ class Obligation(Model):
 
     code: str
     pattern: str = Field(description="straight-line, point-in-time, as-invoiced or progress")
-    ssp: Exact | None = Field(default=None, description="stand-alone selling price per unit and month (or per unit)")
+    ssp: Exact | None = Field(
+        default=None, description="stand-alone selling price per unit and month (or per unit)"
+    )
 
 
 class Charge(Model):

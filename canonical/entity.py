@@ -2,12 +2,19 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import date
+from typing import Literal
 
 from pydantic import Field
 
 from canonical.base import Model
 from canonical.failures import Rejected
 from canonical.party import Address
+
+ResidualPolicy = Literal["first-period", "last-period", "charge"]
+"""Where the rounding residual of a period price goes: with the first or last period, or as a charge of its own."""
+
+DiscountManner = Literal["in-price", "charge"]
+"""Whether billing receives the net price, or the list price and a percentage discount beside it."""
 
 
 class Segments(Model):
@@ -29,7 +36,8 @@ class LegalEntity(Model):
     tax_company: str = Field(description="company code in the tax engine")
     ship_from: Address
     payment_terms: tuple[str, ...] = Field(description="terms it may grant, e.g. `Net 30`")
-    residual: str = Field(default="last-period", description="where a rounding residual goes: first-period, last-period or charge")
+    residual: ResidualPolicy = "last-period"
+    discount: DiscountManner = "in-price"
 
 
 class RoutingRule(Model):
@@ -88,7 +96,9 @@ def explain(
     fitting: list[RoutingRule] = []
     for rule in rules:
         why = rule.refuses(currency, country, region, on)
-        steps.append(RouteStep(rule_id=rule.rule_id, applies=why is None, why=why or f"applies, weight {rule.weight}"))
+        steps.append(
+            RouteStep(rule_id=rule.rule_id, applies=why is None, why=why or f"applies, weight {rule.weight}")
+        )
         if why is None:
             fitting.append(rule)
     if not fitting:

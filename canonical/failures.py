@@ -1,11 +1,11 @@
 """The failure tree: the type says what happens next.
 
-    Failure
-    |-- Transient        nothing happened; try again by itself
-    |-- OutcomeUnknown   it may have happened; probe by business key, never blindly retry
-    |-- Rejected         the other side said no and nothing happened
-    |-- Conflict         the world moved; read again, then redo or undo
-    `-- Misconfigured    credentials, mapping, missing product, closed period: call the owner, never undo
+Failure
+|-- Transient        nothing happened; try again by itself
+|-- OutcomeUnknown   it may have happened; probe by business key, never blindly retry
+|-- Rejected         the other side said no and nothing happened
+|-- Conflict         the world moved; read again, then redo or undo
+`-- Misconfigured    credentials, mapping, missing product, closed period: call the owner, never undo
 """
 
 from enum import StrEnum
@@ -38,7 +38,9 @@ class Finding(Model):
     """One thing that is wrong, in words that its owner can act on."""
 
     code: str = Field(description="stable, kebab-case, e.g. `currency-unknown`")
-    field: str = Field(description="dotted path of the field, e.g. `quote.lines[2].quantity`; empty when none")
+    field: str = Field(
+        description="dotted path of the field, e.g. `quote.lines[2].quantity`; empty when none"
+    )
     message: str
     fix: str = Field(description="what to do next")
     owner: Owner = Owner.INTEGRATION
@@ -139,4 +141,6 @@ class Misconfigured(Failure):
     kind = Kind.MISCONFIGURED
 
 
-_TYPES: dict[Kind, type[Failure]] = {t.kind: t for t in (Transient, OutcomeUnknown, Rejected, Conflict, Misconfigured)}
+_TYPES: dict[Kind, type[Failure]] = {
+    t.kind: t for t in (Transient, OutcomeUnknown, Rejected, Conflict, Misconfigured)
+}

@@ -28,7 +28,11 @@ class MappingSet(Model):
     @classmethod
     def of(cls, vendor: str, references: Iterable[Reference], version: int = 1) -> "MappingSet":
         """From what the vendor lists; inactive records are left out."""
-        return cls(vendor=vendor, version=version, entries={f"{r.kind}:{r.code}": r.vendor_id for r in references if r.active})
+        return cls(
+            vendor=vendor,
+            version=version,
+            entries={f"{r.kind}:{r.code}": r.vendor_id for r in references if r.active},
+        )
 
     def find(self, kind: str, code: str) -> str | None:
         """The vendor's id, or None."""
@@ -50,6 +54,6 @@ class MappingSet(Model):
                 f"{self.vendor} has no active mapping for {kind} {code!r}",
                 code="mapping-missing",
                 field=f"mapping.{kind}.{code}",
-                fix=f"create it in {self.vendor}, then `revsaga mapping diff {self.vendor}` and `revsaga mapping activate {self.vendor}`",
+                fix=f"create it in {self.vendor}, then `revsaga mapping activate {self.vendor}`",
             )
         return found

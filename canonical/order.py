@@ -153,7 +153,9 @@ class BillingSubscription(Model):
     """A subscription as billing holds it."""
 
     number: str
-    status: str = Field(description="draft, pending-activation, pending-acceptance, active, suspended, cancelled, expired, unknown")
+    status: str = Field(
+        description="draft, pending-activation, pending-acceptance, active, suspended, cancelled, expired, unknown"
+    )
     version: int
     account_number: str
     order_number: str

@@ -34,7 +34,9 @@ class Customer(Model):
     customer_id: str
     name: str
     parent_id: str | None = None
-    ancestors: tuple[str, ...] = Field(default=(), description="parent, grandparent, ... as far as they are known")
+    ancestors: tuple[str, ...] = Field(
+        default=(), description="parent, grandparent, ... as far as they are known"
+    )
     vat_id: str | None = None
     business: bool = True
     tax_exempt: bool = False

@@ -1,6 +1,5 @@
 """What was agreed: the quote with its lines and bundles, and the deal that it belongs to."""
 
-from datetime import date
 from typing import Self
 
 from pydantic import Field, model_validator
@@ -53,7 +52,11 @@ class PaymentInstruction(Model):
     @model_validator(mode="after")
     def _no_card(self) -> Self:
         for value in (self.gateway_customer, self.payment_method):
-            if value is not None and sum(c.isdigit() for c in value) >= 13 and value.replace(" ", "").isdigit():
+            if (
+                value is not None
+                and sum(c.isdigit() for c in value) >= 13
+                and value.replace(" ", "").isdigit()
+            ):
                 raise ValueError("a payment reference is an opaque token, never a card number")
         return self
 
@@ -74,11 +77,15 @@ class Quote(Model):
     payment: PaymentInstruction = PaymentInstruction()
     net_total: Money
     lines: tuple[QuoteLine, ...]
-    content_mark: str | None = Field(default=None, description="content hash this product wrote on the quote, if any")
+    content_mark: str | None = Field(
+        default=None, description="content hash this product wrote on the quote, if any"
+    )
 
     def commercial(self) -> dict[str, object]:
         """What was agreed and nothing else: no time stamps, no states, no field that this product writes."""
-        kept = self.model_dump(mode="json", exclude={"status", "primary", "calculated", "content_mark", "name"})
+        kept = self.model_dump(
+            mode="json", exclude={"status", "primary", "calculated", "content_mark", "name"}
+        )
         lines = kept["lines"]
         for line in lines:
             del line["number"]
@@ -103,7 +110,9 @@ class Deal(Model):
     opportunity: Opportunity
     quote: Quote
     parties: Parties
-    parents: dict[str, str | None] = Field(description="account id -> parent id, as far up as it could be read")
+    parents: dict[str, str | None] = Field(
+        description="account id -> parent id, as far up as it could be read"
+    )
 
     def content(self) -> dict[str, object]:
         """The commercial content: the quote, who buys, and where it is sold and billed to."""

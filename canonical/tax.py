@@ -86,7 +86,9 @@ class TaxDetermination(Model):
     recorded: bool = False
     document_id: str | None = None
     lines: tuple[LineTax, ...]
-    messages: tuple[str, ...] = Field(default=(), description="texts that must be printed, e.g. reverse charge")
+    messages: tuple[str, ...] = Field(
+        default=(), description="texts that must be printed, e.g. reverse charge"
+    )
     evidence: str = Field(default="", description="hash of the engine's whole answer")
 
     @property

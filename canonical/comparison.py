@@ -1,0 +1,139 @@
+"""What billing holds against what was agreed. Any difference parks the activation; nobody guesses."""
+
+from collections.abc import Iterable
+
+from canonical.base import Model
+from canonical.catalog import ChargeType
+from canonical.failures import Finding, Owner, Rejected
+from canonical.money import total
+from canonical.order import (
+    BillingOrder,
+    BillingSubscription,
+    OrderLine,
+    OrderPlan,
+    OrderPreview,
+    SubscriptionCharge,
+)
+from canonical.quote import Quote
+
+
+class Difference(Model):
+    """One thing that is not as agreed."""
+
+    field: str
+    agreed: str
+    found: str
+
+
+_EXACT_FIELDS = ("product_code", "charge_code", "type", "model", "quantity", "unit_price", "discount_percent", "tiers",
+                 "frequency", "period")  # fmt: skip
+
+
+def _lines_differ(
+    agreed: Iterable[OrderLine], found: Iterable[OrderLine | SubscriptionCharge]
+) -> list[Difference]:
+    wanted = {(line.lineage_id, line.kind): line for line in agreed}
+    held = {(line.lineage_id, line.kind): line for line in found}
+    out: list[Difference] = []
+    for key in sorted(wanted.keys() | held.keys()):
+        name = f"lines[{key[0]}/{key[1]}]"
+        a, b = wanted.get(key), held.get(key)
+        if a is None or b is None:
+            out.append(
+                Difference(
+                    field=name, agreed="present" if a else "absent", found="present" if b else "absent"
+                )
+            )
+            continue
+        out.extend(
+            Difference(field=f"{name}.{field}", agreed=str(getattr(a, field)), found=str(getattr(b, field)))
+            for field in _EXACT_FIELDS
+            if getattr(a, field) != getattr(b, field)
+        )
+    return out
+
+
+def compare_order(
+    quote: Quote, plan: OrderPlan, preview: OrderPreview, order: BillingOrder
+) -> tuple[Difference, ...]:
+    """The drafted order against the plan, field by field, and the previewed money against the quote's net total.
+
+    Totals compare exactly: the residual of the price conversion is part of the order that was previewed.
+    """
+    out = _lines_differ(plan.lines, order.lines)
+    if order.term is not None and order.term != plan.term:
+        out.append(
+            Difference(
+                field="term",
+                agreed=f"{plan.term.start}..{plan.term.end}",
+                found=f"{order.term.start}..{order.term.end}",
+            )
+        )
+    for field in ("account_number", "subscription_number"):
+        if getattr(order, field) != getattr(plan, field):
+            out.append(Difference(field=field, agreed=getattr(plan, field), found=getattr(order, field)))
+    if preview.currency != quote.currency:
+        out.append(Difference(field="currency", agreed=quote.currency, found=preview.currency))
+    elif preview.term_total != quote.net_total:
+        out.append(Difference(field="net_total", agreed=str(quote.net_total), found=str(preview.term_total)))
+        out.extend(_money_by_line(quote, preview))
+    return tuple(out)
+
+
+def _money_by_line(quote: Quote, preview: OrderPreview) -> list[Difference]:
+    """Which lines carry the difference, as a help for the reader."""
+    items = [item for invoice in preview.invoices for item in invoice.lines]
+    out = []
+    for line in quote.lines:
+        if line.bundle or line.charge_type is ChargeType.USAGE or line.parent_line_id is not None:
+            continue
+        got = total((i.amount for i in items if i.lineage_id == line.line_id), quote.currency)
+        if got != line.net_total:
+            out.append(
+                Difference(
+                    field=f"lines[{line.line_id}].net_total", agreed=str(line.net_total), found=str(got)
+                )
+            )
+    return out
+
+
+def compare_subscription(plan: OrderPlan, held: BillingSubscription) -> tuple[Difference, ...]:
+    """The activated subscription against the plan: active, same charges, same dates."""
+    out = _lines_differ(plan.lines, held.charges)
+    if held.status != "active":
+        out.append(Difference(field="status", agreed="active", found=held.status))
+    if held.term is not None and held.term != plan.term:
+        out.append(
+            Difference(
+                field="term",
+                agreed=f"{plan.term.start}..{plan.term.end}",
+                found=f"{held.term.start}..{held.term.end}",
+            )
+        )
+    if held.account_number != plan.account_number:
+        out.append(Difference(field="account_number", agreed=plan.account_number, found=held.account_number))
+    return tuple(out)
+
+
+def refuse_differences(differences: tuple[Difference, ...], what: str) -> None:
+    """Raise Rejected `not-as-agreed` listing every difference; nothing when there is none."""
+    if not differences:
+        return
+    first = differences[0]
+    raise Rejected(
+        f"{what} is not as agreed: {first.field} should be {first.agreed}, is {first.found}"
+        + (f" (and {len(differences) - 1} more)" if len(differences) > 1 else ""),
+        code="not-as-agreed",
+        field=first.field,
+        fix="correct the product, the price plan or the quote; then retry, or unwind",
+        findings=tuple(
+            Finding(
+                code="not-as-agreed",
+                field=d.field,
+                message=f"agreed {d.agreed}, found {d.found}",
+                fix="correct the side that is wrong",
+                owner=Owner.REVOPS,
+            )
+            for d in differences[:50]
+        ),
+    )
