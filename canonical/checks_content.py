@@ -9,6 +9,7 @@ from canonical.ground import NOT_SYNCHRONISED, Look, finding
 from canonical.money import total
 from canonical.party import Address
 from canonical.planning import find_charge
+from canonical.quote import Quote, QuoteLine
 from canonical.vat import VAT_FORMS, form_country
 
 _REGIONED = ("US", "CA")
