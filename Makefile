@@ -41,7 +41,7 @@ $(STAMP_JUDGES): requirements-judges.lock
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or later was not found. Install it, or say which: make setup PYTHON=/path/to/python3" >&2; exit 2; }
 	@echo "setup: $(JUDGES)"
 	@$(PYTHON) -m venv $(JUDGES)
-	@$(JUDGES)/bin/python $(PIP) --require-hashes -r requirements-judges.lock
+	@$(JUDGES)/bin/python $(PIP) --use-pep517 --require-hashes -r requirements-judges.lock
 	@rm -f $(JUDGES)/.stamp*
 	@touch $@
 

@@ -152,7 +152,10 @@ def saga_tests(root: Path) -> list[str]:
 
 
 def sizes(root: Path) -> list[str]:
-    """Files stay under 400 lines and functions under 70: what is longer holds two things."""
+    """Files stay under 400 lines and functions under 70: what is longer holds two things.
+
+    A released migration is one statement after another and never edited again; only its file has a limit.
+    """
     findings: list[str] = []
     for path in python_files(root):
         where = path.relative_to(root)
@@ -160,7 +163,7 @@ def sizes(root: Path) -> list[str]:
         if count >= MAX_FILE_LINES:
             findings.append(f"{where}: {count} lines")
         for node in ast.walk(_parse(path)):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and "migrations" not in where.parts:
                 length = (node.end_lineno or node.lineno) - node.lineno + 1
                 if length >= MAX_FUNCTION_LINES:
                     findings.append(f"{where}:{node.lineno}: {node.name} has {length} lines")
