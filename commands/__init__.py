@@ -1,0 +1,1 @@
+"""The command line, one module per noun. Parses arguments and prints; decides nothing."""
