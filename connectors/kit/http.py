@@ -47,6 +47,14 @@ def failure_of(error: Exception, *, call: str, effect: bool) -> Failure:
     """The typed failure of a transport error. Whatever is not known to be harmless counts as 'may have happened'."""
     evidence = {"call": call, "error": f"{type(error).__name__}: {redact(str(error))[:200]}"}
     name = type(error).__name__
+    if trust := _trust_problem(error):
+        return Misconfigured(
+            f"{call}: TLS failed ({trust})",
+            code="certificate-refused",
+            field="ca_bundle" if "verify" in trust else "client_certificate",
+            fix="check base_url, ca_bundle and the client certificate, and that none has expired",
+            evidence=evidence | {"tls": trust},
+        )
     if isinstance(error, _NOT_SENT):
         return Transient(f"{call}: not reached ({name})", code="not-reached", evidence=evidence)
     if isinstance(error, _CANNOT_SEND):
@@ -58,6 +66,25 @@ def failure_of(error: Exception, *, call: str, effect: bool) -> Failure:
         )
     kind = OutcomeUnknown if effect else Transient
     return kind(f"{call}: the answer was lost ({name})", code="answer-lost", evidence=evidence)
+
+
+def _trust_problem(error: BaseException) -> str | None:
+    """Why TLS found one side not trustworthy, if that is what happened: no retry heals it, and nothing was done."""
+    seen: BaseException | None = error
+    for _ in range(10):
+        if isinstance(seen, ssl.SSLCertVerificationError):
+            return f"verify: {seen.verify_message}"
+        if isinstance(seen, ssl.SSLError) and seen.reason and "ALERT" in seen.reason:
+            reason = seen.reason.lower().replace("_", " ")
+            return reason if "certificate" in reason or "unknown ca" in reason else None
+        if seen is None:
+            return None
+        seen = seen.__cause__ or seen.__context__
+    return None
+
+
+def _cannot_send(error: Exception, call: str) -> Failure:
+    return failure_of(httpx.LocalProtocolError(str(error)), call=call, effect=False)
 
 
 class Http:
@@ -150,7 +177,10 @@ class Http:
         headers: Mapping[str, str] | None,
     ) -> httpx.Request:
         sent = dict(headers or {})
-        if json is not None:
+        data = form if files is not None else None
+        if files is not None:
+            content = None
+        elif json is not None:
             content = decimal_json.dumps(json)
             sent.setdefault("Content-Type", "application/json")
         elif form is not None:
@@ -159,12 +189,10 @@ class Http:
         query: Any = list(params) if isinstance(params, Sequence) else params
         try:
             request = self._client.build_request(
-                method, url, params=query, content=content, files=files, headers=sent
+                method, url, params=query, content=content, data=dict(data or {}), files=files, headers=sent
             )
         except (httpx.InvalidURL, UnicodeEncodeError) as error:
-            if isinstance(error, httpx.InvalidURL):
-                raise failure_of(error, call=call, effect=False) from error
-            raise failure_of(httpx.LocalProtocolError(str(error)), call=call, effect=False) from error
+            raise _cannot_send(error, call) from None
         await request.aread()
         return request
 
@@ -172,7 +200,10 @@ class Http:
         if self._auth is None:
             return {}
         used = await self._auth.headers(request.method, str(request.url), request.content)
-        request.headers.update(used)
+        try:
+            request.headers.update(used)
+        except UnicodeEncodeError as error:
+            raise _cannot_send(error, f"{request.method} {request.url.path}") from None
         return used
 
     def _check_host(self, call: str, url: httpx.URL) -> None:
@@ -203,7 +234,9 @@ class Http:
                     await response.aclose()
         except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, httpx.CookieConflict) as error:
             log.info("%s failed: %s", call, type(error).__name__)
-            raise failure_of(error, call=call, effect=effect) from error
+            # The text of a refused header may hold the credential itself: it is not chained.
+            cause = None if isinstance(error, _CANNOT_SEND) else error
+            raise failure_of(error, call=call, effect=effect) from cause
         except TimeoutError as error:
             late = httpx.ReadTimeout(f"no whole answer within {self.settings.total_timeout} s")
             raise failure_of(late, call=call, effect=effect) from error

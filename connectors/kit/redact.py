@@ -55,9 +55,24 @@ def luhn(digits: str) -> bool:
     return total % 10 == 0
 
 
+_BRANDS = (
+    ((13, 16, 19), re.compile("4")),
+    ((16,), re.compile("5[1-5]|222[1-9]|22[3-9]|2[3-6]|27[01]|2720|35(?:2[89]|[3-8])")),
+    ((15,), re.compile("3[47]")),
+    ((14, 16, 19), re.compile("3(?:0[0-5]|095|[689])")),
+    ((16, 17, 18, 19), re.compile("6(?:011|4[4-9]|5|2)")),
+    ((13, 14, 15, 16, 17, 18, 19), re.compile("5[06-9]|6[0137]")),
+)
+
+
+def is_card(digits: str) -> bool:
+    """Whether digits look like a card number: length and beginning of a brand, and a fitting check digit."""
+    return luhn(digits) and any(len(digits) in lengths and start.match(digits) for lengths, start in _BRANDS)
+
+
 def _card(match: re.Match[str]) -> str:
     digits = re.sub(r"\D", "", match.group())
-    return f"[card ...{digits[-4:]}]" if luhn(digits) else match.group()
+    return f"[card ...{digits[-4:]}]" if is_card(digits) else match.group()
 
 
 def redact(text: str) -> str:
@@ -75,12 +90,19 @@ def redact_headers(headers: Mapping[str, str]) -> dict[str, str]:
     return {k: MASK if k.lower() in _SECRET_HEADERS else redact(v) for k, v in headers.items()}
 
 
+_plain = logging.Formatter()
+
+
 class RedactingFilter(logging.Filter):
-    """Redacts the finished message of every record, so that arguments are covered too."""
+    """Redacts the finished message and the trace of every record, so that arguments are covered too."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         message = record.getMessage()
         clean = redact(message)
         if clean != message:
             record.msg, record.args = clean, None
+        if record.exc_info and not record.exc_text:
+            record.exc_text = redact(_plain.formatException(record.exc_info))
+        elif record.exc_text:
+            record.exc_text = redact(record.exc_text)
         return True

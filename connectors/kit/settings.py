@@ -18,6 +18,8 @@ from pydantic import Field, SecretStr, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from connectors.kit.redact import register_secret
+
 
 def vendor_config(vendor: str) -> SettingsConfigDict:
     """The pydantic configuration of a vendor's settings: variables start with `REVSAGA_<VENDOR>_`."""
@@ -83,6 +85,14 @@ class VendorSettings(BaseSettings):
         """Arguments win over the environment, and the environment is the only other source."""
         del dotenv_settings, file_secret_settings
         return init_settings, env_settings, _FromFiles(settings_cls)
+
+    @model_validator(mode="after")
+    def _hide_secrets(self) -> Self:
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            if isinstance(value, SecretStr):
+                register_secret(value.get_secret_value())
+        return self
 
     @model_validator(mode="after")
     def _safe_base_url(self) -> Self:

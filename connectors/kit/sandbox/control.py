@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -128,8 +129,8 @@ _ANSWERS: dict[str, Callable[["Sandbox", Any, Call], Reply]] = {
 
 
 def _exact(record: dict[str, Any]) -> dict[str, Any]:
-    """Times and probabilities are floats here; they are told as text, because our JSON knows no floats."""
-    return {k: repr(v) if isinstance(v, float) else v for k, v in record.items()}
+    """Times and probabilities are floats here, and our JSON knows none."""
+    return {k: Decimal(repr(v)) if isinstance(v, float) else v for k, v in record.items()}
 
 
 def _moment(body: Any) -> datetime | None:
