@@ -1,0 +1,1 @@
+"""Typed promises that a saga may call; their bodies live beside this folder."""

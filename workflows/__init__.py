@@ -1,0 +1,1 @@
+"""The stories: what happens next, and nothing else."""

@@ -1,0 +1,1 @@
+"""The one mechanism that all stories share: do, undo, settle, park and resolve."""
