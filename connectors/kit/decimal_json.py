@@ -10,7 +10,9 @@ from typing import Any
 # The C encoder cannot write a Decimal, so it writes a marked string, and the marks are taken off afterwards.
 # The mark is drawn per process: no text of a customer can hold it.
 _MARK = secrets.token_hex(12)
-_MARKED = re.compile(rf'"{_MARK}([^"]*)"')
+_MARKED = re.compile(rf'"{_MARK}(-?[0-9][0-9.E+-]*)"')
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def _check(value: Any) -> bool:
@@ -51,8 +53,14 @@ def _other(value: Any) -> Any:
 def dumps(value: Any) -> bytes:
     """`value` as compact UTF-8 JSON. Raises TypeError on a float or an unknown type, ValueError on NaN."""
     marked = _check(value)
-    text = json.dumps(value, default=_other, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return (_MARKED.sub(r"\1", text) if marked else text).encode("utf-8", "surrogatepass")
+    text = _encode(value, ascii_only=False)
+    if not text.isascii() and _SURROGATE.search(text):
+        text = _encode(value, ascii_only=True)  # half a character is legal in JSON as an escape only
+    return (_MARKED.sub(r"\1", text) if marked else text).encode()
+
+
+def _encode(value: Any, *, ascii_only: bool) -> str:
+    return json.dumps(value, default=_other, ensure_ascii=ascii_only, separators=(",", ":"), allow_nan=False)
 
 
 def _refuse(constant: str) -> Any:
