@@ -1,0 +1,1 @@
+"""AvaTax REST v2: the tax engine. Addresses, nexus and estimates; it records nothing."""
