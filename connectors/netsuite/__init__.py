@@ -1,0 +1,1 @@
+"""Oracle NetSuite over SuiteTalk REST, in the ERP role."""
