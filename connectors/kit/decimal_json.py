@@ -10,7 +10,7 @@ from typing import Any
 # The C encoder cannot write a Decimal, so it writes a marked string, and the marks are taken off afterwards.
 # The mark is drawn per process: no text of a customer can hold it.
 _MARK = secrets.token_hex(12)
-_MARKED = re.compile(rf'"{_MARK}(-?[0-9][0-9.E+-]*)"')
+_MARKED = re.compile(rf'(?<![^\[:,])"{_MARK}(-?[0-9][0-9.E+-]*)"')
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
