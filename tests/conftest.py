@@ -6,6 +6,11 @@ import random
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.activities.postgres import database_url, postgres, store
+
+# Named here, so that every test may ask for them.
+__all__ = ["database_url", "postgres", "store"]
+
 SEED = int(os.environ.get("REVSAGA_TEST_SEED") or random.SystemRandom().randrange(1, 2**31))
 
 # Two cores are shared with a database and an engine: a slow example is no finding here.

@@ -1,0 +1,16 @@
+"""${message}"""
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import postgresql
+
+revision = ${repr(up_revision)}
+down_revision = ${repr(down_revision)}
+
+
+def upgrade() -> None:
+    ${upgrades if upgrades else "raise RuntimeError('empty migration')"}
+
+
+def downgrade() -> None:
+    ${downgrades if downgrades else "raise RuntimeError('empty migration')"}
