@@ -1,0 +1,1 @@
+"""Zuora Billing: accounts, orders and subscriptions over the v1 REST interface."""
