@@ -62,15 +62,13 @@ class AvalaraTax:
         return mapping.nexus(rows, self.client.settings)
 
     async def estimate(self, request: TaxRequest) -> TaxDetermination:
-        """Tax of the document as an estimate. The nexus list is only read when a line has no tax.
+        """Tax of the document as an estimate. The nexus list is only read when a zero does not explain itself.
 
         Rejected when the engine refuses the document or its sums do not agree; Misconfigured when it does not know the
         company, or records what should only be estimated.
         """
         transaction, body = await self.client.create_transaction(mapping.transaction_body(request))
-        known: tuple[Nexus, ...] = ()
-        if any(not line.tax for line in transaction.lines):
-            known = await self.nexus(request.company)
+        known = await self.nexus(request.company) if mapping.needs_nexus(transaction) else ()
         found = mapping.determination(transaction, request, known, body)
         if found.recorded:
             raise Misconfigured(

@@ -182,25 +182,37 @@ def on_list(nexus_list: Iterable[Nexus], address: Address, on: date) -> bool:
     )
 
 
-def zero_reason(
-    line: Line, transaction: Transaction, request: TaxRequest, known: Iterable[Nexus]
-) -> ZeroReason | None:
-    """Why a line has no tax; None when it has some. What nothing explains is `unexplained`, never guessed."""
+def stated_reason(line: Line, transaction: Transaction) -> ZeroReason | None:
+    """Why a line has no tax, as far as the answer itself says; None when it has some, or when it does not say."""
     if line.tax:
         return None
     if not line.line_amount:
         return ZeroReason.ZERO_BASE
     if _reverse_charged(transaction, line.line_number):
         return ZeroReason.REVERSE_CHARGE
-    rules = {d.non_taxable_type for d in line.details if d.non_taxable_type}
     due = [d for d in line.details if d.non_taxable_type != "NexusRule"]
-    if line.exempt_amount == line.line_amount or (due and rules & _ENTITIES):
+    if line.exempt_amount == line.line_amount or any(d.non_taxable_type in _ENTITIES for d in due):
         return ZeroReason.EXEMPT
     if due:
         untaxed = all(d.non_taxable_type in _PRODUCTS and not d.taxable_amount for d in due)
         return ZeroReason.NOT_TAXABLE if untaxed else ZeroReason.UNEXPLAINED
-    if not line.details and line.is_item_taxable is False:
-        return ZeroReason.NOT_TAXABLE
+    return ZeroReason.NOT_TAXABLE if not line.details and line.is_item_taxable is False else None
+
+
+def needs_nexus(transaction: Transaction) -> bool:
+    """Whether some line has no tax and the answer does not say why, so that only the nexus list can tell."""
+    return any(not line.tax and stated_reason(line, transaction) is None for line in transaction.lines)
+
+
+def zero_reason(
+    line: Line, transaction: Transaction, request: TaxRequest, known: Iterable[Nexus]
+) -> ZeroReason | None:
+    """Why a line has no tax; None when it has some. What nothing explains is `unexplained`, never guessed."""
+    if line.tax:
+        return None
+    stated = stated_reason(line, transaction)
+    if stated is not None:
+        return stated
     listed = on_list(known, request.ship_to, request.on)
     return ZeroReason.UNEXPLAINED if listed else ZeroReason.NO_NEXUS
 
@@ -234,6 +246,10 @@ def determination(
     """The answer in our words. Raises Rejected when lines are missing or sums do not agree to the last minor unit."""
     currency = request.currency
     listed = tuple(known)
+    if transaction.currency_code not in (None, currency):
+        raise _inconsistent(
+            f"asked in {currency}, answered in {transaction.currency_code}", "tax-currency-differs"
+        )
     by_number = {line.line_number: line for line in transaction.lines}
     if len(by_number) != len(request.lines) or len(transaction.lines) != len(request.lines):
         raise _inconsistent(

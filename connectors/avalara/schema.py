@@ -135,9 +135,7 @@ class Transaction(Wire):
     id: int | None = None
     code: str | None = None
     type: str | None = None
-    status: str | None = None
-    tax_date: str | None = None
-    exempt_no: str | None = None
+    currency_code: str | None = None
     total_tax: Decimal
     lines: tuple[Line, ...] = ()
     invoice_messages: tuple[InvoiceMessage, ...] | None = None

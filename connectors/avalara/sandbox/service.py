@@ -43,7 +43,7 @@ class Service(Sandbox):
         rate: int | None = None,
     ) -> None:
         super().__init__(clock=clock, seed=seed, data=data, control=control)
-        self.credentials = {ACCOUNT_ID: LICENSE_KEY}
+        self.accounts = {ACCOUNT_ID: LICENSE_KEY}
         self.no_nexus_shape = no_nexus_shape
         self.page_size = page_size
         self.concurrency.limit = concurrency
@@ -51,6 +51,10 @@ class Service(Sandbox):
 
     def initial_state(self) -> dict[str, Any]:
         return {"companies": {}, "documents": {}}
+
+    def credentials(self) -> dict[str, str]:
+        """Settings with which an adapter gets in, by name."""
+        return {"account_id": ACCOUNT_ID, "license_key": LICENSE_KEY}
 
     # Frame
 
@@ -62,7 +66,7 @@ class Service(Sandbox):
             account, _, key = base64.b64decode(value.strip(), validate=True).decode().partition(":")
         except (binascii.Error, UnicodeDecodeError):
             return None
-        return account if self.credentials.get(account) == key else None
+        return account if self.accounts.get(account) == key else None
 
     async def guard(self, call: Call) -> Reply | None:
         if self._who(call) is None:

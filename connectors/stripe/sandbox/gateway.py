@@ -67,6 +67,10 @@ class Gateway(Sandbox):
     def initial_state(self) -> dict[str, Any]:
         return {"objects": {}, "behaviour": {}, "serial": 0}
 
+    def credentials(self) -> dict[str, str]:
+        """Settings with which an adapter gets in, by name."""
+        return {"api_key": next(iter(self.keys))}
+
     async def guard(self, call: Call) -> Reply | None:
         return self._key_problem(call) or self._version_problem(call) or self._rate_problem(call)
 
