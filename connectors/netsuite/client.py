@@ -65,10 +65,12 @@ class NetsuiteClient:
         return [row async for row in pages(fetch, start=None)]
 
     async def properties(self, record_type: str) -> frozenset[str]:
-        """GET /services/rest/record/v1/metadata-catalog/{type}: every name that its description defines."""
+        """GET /services/rest/record/v1/metadata-catalog: every name that the description of a record type defines."""
         answer = await self._http.send(
             "GET",
-            f"{_RECORDS}/metadata-catalog/{record_type}",
+            f"{_RECORDS}/metadata-catalog",
+            params={"select": record_type},
+            # Only this form of the description contains the lines of sublists.
             headers={"Accept": "application/swagger+json"},
             effect=False,
         )

@@ -9,10 +9,19 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from canonical.failures import Transient
 
 
+def _without_nulls(data: object) -> object:
+    # An empty field is either absent or null, depending on the record type.
+    return (
+        {name: value for name, value in data.items() if value is not None} if isinstance(data, dict) else data
+    )
+
+
 class Foreign(BaseModel):
     """A tolerant reader."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True)
+
+    _nulls = model_validator(mode="before")(_without_nulls)
 
 
 def _keep_raw(data: object) -> object:

@@ -162,10 +162,21 @@ class NetsuiteSandbox(Sandbox):
         """The records, with what it takes to change them."""
         return Book(self.state, self.next_number, self.now, self.effect, self.duplicate_code)
 
+    @route("GET", f"{RECORD}/metadata-catalog")
+    def describe_all(self, call: Call) -> Reply:
+        """The selected record types with their sublists, deployed custom fields included; or the names of all."""
+        if call.headers.get("accept", "") != "application/swagger+json":
+            return Reply.json({"items": [{"name": kind.name} for kind in TYPES.values()]})
+        selected = [name for name in call.query.get("select", "").split(",") if name]
+        kinds = [_type(name) for name in selected] or list(TYPES.values())
+        return Reply.json(self.book.description(kinds))
+
     @route("GET", f"{RECORD}/metadata-catalog/{{kind}}")
     def describe(self, call: Call) -> Reply:
-        """The properties of a record type, deployed custom fields included."""
-        return Reply.json(self.book.description(_kind(call)))
+        """The properties of one record type; its sublists are described elsewhere."""
+        kind = _kind(call)
+        schemas = self.book.description([kind])["components"]["schemas"]
+        return Reply.json({"$schema": "http://json-schema.org/draft-06/hyper-schema#", **schemas[kind.name]})
 
     @route("GET", f"{RECORD}/{{kind}}")
     def collection(self, call: Call) -> Reply:
@@ -303,7 +314,10 @@ class NetsuiteSandbox(Sandbox):
 
 
 def _kind(call: Call) -> RecordType:
-    name = call.path_params["kind"]
+    return _type(call.path_params["kind"])
+
+
+def _type(name: str) -> RecordType:
     found = TYPES.get(name.lower())
     if found is None:
         raise refuse(404, "INVALID_RECORD_TYPE", f"Record type '{name}' was not found.")

@@ -1,6 +1,6 @@
 """The records of the account and how they change: each write is checked as a whole, and then stored or refused."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -90,19 +90,21 @@ class Book:
         del self.table(kind.table)[record]
         self.effect(f"{kind.name}-deleted", _key(record, values))
 
-    def description(self, kind: RecordType) -> dict[str, Any]:
-        """The type and its sublists in the manner of an OpenAPI document."""
+    def description(self, kinds: Iterable[RecordType]) -> dict[str, Any]:
+        """Record types and the lines of their sublists in the manner of an OpenAPI document."""
         deployed = self.state["deployed"]
 
-        def properties(names: frozenset[str], prefixes: tuple[str, ...]) -> dict[str, Any]:
+        def properties(names: Iterable[str], prefixes: tuple[str, ...]) -> dict[str, Any]:
             own = [name for name in deployed if prefixes and name.startswith(prefixes)]
             return {"type": "object", "properties": {name: {} for name in sorted([*names, *own])}}
 
-        schemas = {kind.name: properties(kind.body.names, kind.body.custom)}
-        for sublist in kind.sublists:
-            schemas[kind.name]["properties"][sublist.name] = {}
-            line = properties(sublist.line.names | {sublist.key}, sublist.line.custom)
-            schemas[f"{kind.name}-{sublist.name}Element"] = line
+        schemas: dict[str, Any] = {}
+        for kind in kinds:
+            schemas[kind.name] = properties(kind.body.names, kind.body.custom)
+            for sublist in kind.sublists:
+                element = f"{kind.name}-{sublist.name}Element"
+                schemas[kind.name]["properties"][sublist.name] = {"$ref": f"#/components/schemas/{element}"}
+                schemas[element] = properties(sublist.line.names | {sublist.key}, sublist.line.custom)
         return {"openapi": "3.0.1", "components": {"schemas": schemas}}
 
     # Writing
