@@ -1,14 +1,18 @@
 """What is sold: products, price plans and charges, with the attributes that revenue and tax need."""
 
+from collections import defaultdict
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
+from fractions import Fraction
+from functools import cached_property
 from typing import Self
 
 from pydantic import Field, model_validator
 
 from canonical.base import Model
 from canonical.money import Exact, Money
+from canonical.proration import EXACT_BY_DAY, ProrationPolicy
 
 
 class ChargeType(StrEnum):
@@ -90,6 +94,9 @@ class PricePlan(Model):
     code: str
     name: str
     charges: tuple[Charge, ...]
+    proration: ProrationPolicy = Field(
+        default=EXACT_BY_DAY, description="how a billing period that is not whole is priced"
+    )
 
 
 class Product(Model):
@@ -114,12 +121,20 @@ class Catalog(Model):
 
     products: tuple[Product, ...]
 
+    @cached_property
+    def versions(self) -> dict[str, tuple[Product, ...]]:
+        """All versions by code, so that a quote of thousands of lines looks each product up at once."""
+        found: dict[str, list[Product]] = defaultdict(list)
+        for product in self.products:
+            found[product.code].append(product)
+        return {code: tuple(products) for code, products in found.items()}
+
     def find(self, code: str, on: date) -> Product | None:
         """The newest version of `code` valid on that day."""
         valid = [
             p
-            for p in self.products
-            if p.code == code and p.effective_from <= on and (p.effective_to is None or on < p.effective_to)
+            for p in self.versions.get(code, ())
+            if p.effective_from <= on and (p.effective_to is None or on < p.effective_to)
         ]
         return max(valid, key=lambda p: p.version, default=None)
 
@@ -128,4 +143,4 @@ def ssp_total(obligation: Obligation, quantity: Decimal, months: int, currency: 
     """The stand-alone selling price of a whole line, or None when none is established."""
     if obligation.ssp is None:
         return None
-    return Money.rounded(obligation.ssp * quantity * max(months, 1), currency)
+    return Money.rounded(Fraction(obligation.ssp) * Fraction(quantity) * max(months, 1), currency)

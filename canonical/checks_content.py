@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
-from canonical.catalog import ChargeType, Tier
-from canonical.failures import Finding
+from canonical.bundle import explode
+from canonical.catalog import ChargeType, Frequency, Tier
+from canonical.failures import Finding, Rejected
 from canonical.ground import NOT_SYNCHRONISED, Look, finding
 from canonical.money import total
 from canonical.party import Address
@@ -134,8 +135,9 @@ def lines(look: Look) -> list[Finding]:
     quote = look.deal.quote
     if not quote.lines:
         return [finding("quote-empty", "quote.lines", "the quote has no lines", "add lines in CPQ")]
+    found = [*_bundles(quote), *_orphans(quote)]
     parents = {line.parent_line_id for line in quote.lines}
-    found = [
+    found += [
         finding(code, f"quote.lines[{i}]{field}", f"{line.product_code}: {what}", fix)
         for i, line in enumerate(quote.lines)
         for wrong, code, field, what, fix in _line_rules(line, quote, parents)
@@ -151,11 +153,39 @@ def lines(look: Look) -> list[Finding]:
     return found
 
 
+def _bundles(quote: Quote) -> list[Finding]:
+    """What stops the packages from being shared out. A package without any component has a rule of its own."""
+    parents = {line.parent_line_id for line in quote.lines}
+    try:
+        explode([line for line in quote.lines if not line.bundle or line.line_id in parents])
+    except Rejected as refused:
+        return [finding(refused.code, refused.field or "quote.lines", refused.message, refused.fix or "")]
+    return []
+
+
+def _orphans(quote: Quote) -> list[Finding]:
+    """Parents that are not there: without them nobody knows what the line belongs to."""
+    known = {line.line_id for line in quote.lines}
+    return [
+        finding(
+            "bundle-parent-missing",
+            f"quote.lines[{i}].parent_line_id",
+            f"{line.product_code}: its package {line.parent_line_id} is not on the quote",
+            "recalculate the quote in CPQ, or give the integration user access to all of its lines",
+        )
+        for i, line in enumerate(quote.lines)
+        if line.parent_line_id is not None and line.parent_line_id not in known
+    ]
+
+
 def _line_rules(
     line: QuoteLine, quote: Quote, parents: set[str | None]
 ) -> list[tuple[bool, str, str, str, str]]:
     """Each rule as (broken, code, field, what is wrong, fix)."""
     late = line.period.end > quote.period.end and line.charge_type is not ChargeType.ONE_TIME
+    unbilled = (
+        line.charge_type is ChargeType.RECURRING and line.frequency is Frequency.ONCE and not line.bundle
+    )
     banded = line.charge_type is ChargeType.USAGE and bool(line.tiers)
     return [
         (line.quantity <= 0, "quantity-not-positive", ".quantity", f"quantity {line.quantity} is not above zero",
@@ -172,6 +202,8 @@ def _line_rules(
         (late, "service-after-contract", ".period.end",
          f"service ends on {line.period.end}, after the contract on {quote.period.end}",
          "shorten the line or extend the contract"),
+        (unbilled, "frequency-missing", ".frequency", "a recurring line without a billing frequency",
+         "choose a billing frequency in CPQ"),
         (banded and not _tiers_continue(line.tiers), "tiers-not-continuous", ".tiers",
          "the price bands leave a gap or overlap", "correct the price bands"),
     ]  # fmt: skip

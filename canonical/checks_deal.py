@@ -1,5 +1,6 @@
 """Checks of the deal as a whole: its state, who buys, who sells, in which currency, taxed where, paid how."""
 
+from canonical.entity import LegalEntity, explain, no_route
 from canonical.failures import Finding, Owner
 from canonical.ground import Look, explained, finding
 from canonical.money import EXPONENTS
@@ -46,7 +47,9 @@ def state(look: Look) -> list[Finding]:
 
 def hierarchy(look: Look) -> list[Finding]:
     """No circle above the account; both roles present."""
-    found = list(hierarchy_findings(look.deal.parties.customer.customer_id, look.deal.parents))
+    customer = look.deal.parties.customer
+    parents = {customer.customer_id: customer.parent_id} | look.deal.parents
+    found = list(hierarchy_findings(customer.customer_id, parents))
     for role in ("sold_to", "bill_to"):
         if getattr(look.deal.parties, role) is None:
             word = role.replace("_", "-")
@@ -62,10 +65,9 @@ def hierarchy(look: Look) -> list[Finding]:
 def entity(look: Look) -> list[Finding]:
     """Exactly one legal entity sells."""
     if look.entity is not None:
-        return []
-    _, steps = explained(look.deal, look.ground)
-    applying = [s.rule_id for s in steps if s.applies]
-    what = f"rules {', '.join(applying)} are equally specific" if applying else "no routing rule applies"
+        return _bill_to_elsewhere(look, look.entity)
+    route, steps = explained(look.deal, look.ground)
+    what = f"there is no entity {route.entity}" if route is not None else no_route(steps)[1]
     fix = (
         f"see `revsaga route explain {look.deal.quote.quote_id}`, then correct the routing table or the quote"
     )
@@ -75,6 +77,31 @@ def entity(look: Look) -> list[Finding]:
             "quote.legal_entity",
             f"no legal entity can be told: {what}",
             fix,
+            Owner.FINANCE_OPS,
+        )
+    ]
+
+
+def _bill_to_elsewhere(look: Look, seller: LegalEntity) -> list[Finding]:
+    """One entity sells and invoices: a bill-to that another entity serves needs a decision of finance."""
+    bill_to, deal = look.deal.parties.bill_to, look.deal
+    if bill_to is None:
+        return []
+    route, _ = explain(
+        look.ground.rules,
+        currency=deal.quote.currency,
+        country=bill_to.address.country,
+        region=deal.parties.customer.region,
+        on=look.ground.on,
+    )
+    if route is None or route.entity == seller.code:
+        return []
+    return [
+        finding(
+            "bill-to-cross-entity",
+            "parties.bill_to.address.country",
+            f"{seller.code} sells, but the bill-to in {bill_to.address.country} belongs to {route.entity}",
+            "bill an address that the selling entity serves, or sell through the other entity",
             Owner.FINANCE_OPS,
         )
     ]

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 
 from canonical.base import Model
-from canonical.catalog import ChargeType
+from canonical.bundle import explode
 from canonical.failures import Finding, Owner, Rejected
-from canonical.money import total
+from canonical.money import Money
 from canonical.order import (
     BillingOrder,
     BillingSubscription,
@@ -14,6 +14,7 @@ from canonical.order import (
     OrderPreview,
     SubscriptionCharge,
 )
+from canonical.period import Period
 from canonical.quote import Quote
 
 
@@ -33,8 +34,13 @@ def _lines_differ(
     agreed: Iterable[OrderLine], found: Iterable[OrderLine | SubscriptionCharge]
 ) -> list[Difference]:
     wanted = {(line.lineage_id, line.kind): line for line in agreed}
-    held = {(line.lineage_id, line.kind): line for line in found}
+    held: dict[tuple[str, str], OrderLine | SubscriptionCharge] = {}
     out: list[Difference] = []
+    for line in found:
+        if (line.lineage_id, line.kind) in held:
+            name = f"lines[{line.lineage_id}/{line.kind}]"
+            out.append(Difference(field=name, agreed="once", found="more than once"))
+        held[line.lineage_id, line.kind] = line
     for key in sorted(wanted.keys() | held.keys()):
         name = f"lines[{key[0]}/{key[1]}]"
         a, b = wanted.get(key), held.get(key)
@@ -53,6 +59,13 @@ def _lines_differ(
     return out
 
 
+def _term_differs(agreed: Period, found: Period | None) -> list[Difference]:
+    if found == agreed:
+        return []
+    text = "no end" if found is None else f"{found.start}..{found.end}"
+    return [Difference(field="term", agreed=f"{agreed.start}..{agreed.end}", found=text)]
+
+
 def compare_order(
     quote: Quote, plan: OrderPlan, preview: OrderPreview, order: BillingOrder
 ) -> tuple[Difference, ...]:
@@ -61,14 +74,7 @@ def compare_order(
     Totals compare exactly: the residual of the price conversion is part of the order that was previewed.
     """
     out = _lines_differ(plan.lines, order.lines)
-    if order.term is not None and order.term != plan.term:
-        out.append(
-            Difference(
-                field="term",
-                agreed=f"{plan.term.start}..{plan.term.end}",
-                found=f"{order.term.start}..{order.term.end}",
-            )
-        )
+    out.extend(_term_differs(plan.term, order.term))
     for field in ("account_number", "subscription_number"):
         if getattr(order, field) != getattr(plan, field):
             out.append(Difference(field=field, agreed=getattr(plan, field), found=getattr(order, field)))
@@ -82,36 +88,38 @@ def compare_order(
 
 def _money_by_line(quote: Quote, preview: OrderPreview) -> list[Difference]:
     """Which lines carry the difference, as a help for the reader."""
-    items = [item for invoice in preview.invoices for item in invoice.lines]
-    out = []
-    for line in quote.lines:
-        if line.bundle or line.charge_type is ChargeType.USAGE or line.parent_line_id is not None:
-            continue
-        got = total((i.amount for i in items if i.lineage_id == line.line_id), quote.currency)
-        if got != line.net_total:
-            out.append(
-                Difference(
-                    field=f"lines[{line.line_id}].net_total", agreed=str(line.net_total), found=str(got)
-                )
-            )
-    return out
+    nothing = Money.zero(quote.currency)
+    got: dict[str, Money] = {}
+    for item in (item for invoice in preview.invoices for item in invoice.lines):
+        name = item.lineage_id or f"billing's own {item.charge_code}"
+        got[name] = got.get(name, nothing) + item.amount
+    agreed = {line.line_id: line.net_total for line in explode(quote.lines)}
+    return [
+        Difference(
+            field=f"lines[{name}].net_total",
+            agreed=str(agreed.get(name, nothing)),
+            found=str(got.get(name, nothing)),
+        )
+        for name in [*agreed, *sorted(got.keys() - agreed.keys())]
+        if agreed.get(name, nothing) != got.get(name, nothing)
+    ]
 
 
 def compare_subscription(plan: OrderPlan, held: BillingSubscription) -> tuple[Difference, ...]:
-    """The activated subscription against the plan: active, same charges, same dates."""
+    """The activated subscription against the plan: active, same number, account, currency, charges and dates."""
     out = _lines_differ(plan.lines, held.charges)
     if held.status != "active":
         out.append(Difference(field="status", agreed="active", found=held.status))
-    if held.term is not None and held.term != plan.term:
-        out.append(
-            Difference(
-                field="term",
-                agreed=f"{plan.term.start}..{plan.term.end}",
-                found=f"{held.term.start}..{held.term.end}",
-            )
+    out.extend(_term_differs(plan.term, held.term))
+    out.extend(
+        Difference(field=field, agreed=agreed, found=found)
+        for field, agreed, found in (
+            ("number", plan.subscription_number, held.number),
+            ("account_number", plan.account_number, held.account_number),
+            ("currency", plan.currency, held.currency),
         )
-    if held.account_number != plan.account_number:
-        out.append(Difference(field="account_number", agreed=plan.account_number, found=held.account_number))
+        if agreed != found
+    )
     return tuple(out)
 
 

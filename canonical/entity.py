@@ -77,6 +77,7 @@ class RouteStep(Model):
     rule_id: str
     applies: bool
     why: str
+    weight: int = Field(default=0, description="how specific the row is; the highest that applies wins")
 
 
 class Route(Model):
@@ -97,7 +98,12 @@ def explain(
     for rule in rules:
         why = rule.refuses(currency, country, region, on)
         steps.append(
-            RouteStep(rule_id=rule.rule_id, applies=why is None, why=why or f"applies, weight {rule.weight}")
+            RouteStep(
+                rule_id=rule.rule_id,
+                applies=why is None,
+                why=why or f"applies, weight {rule.weight}",
+                weight=rule.weight,
+            )
         )
         if why is None:
             fitting.append(rule)
@@ -111,16 +117,25 @@ def explain(
     return Route(entity=won.entity, erp=won.erp, segments=won.segments, rule_id=won.rule_id), tuple(steps)
 
 
+def no_route(steps: Sequence[RouteStep]) -> tuple[str, str]:
+    """Code and words for a deal that `explain` found no route for: `route-missing` or `route-ambiguous`."""
+    applying = [step for step in steps if step.applies]
+    best = max((step.weight for step in applying), default=0)
+    tied = [step.rule_id for step in applying if step.weight == best]
+    if tied:
+        return "route-ambiguous", f"rules {', '.join(tied)} are equally specific"
+    return "route-missing", "no routing rule applies"
+
+
 def route(rules: Sequence[RoutingRule], *, currency: str, country: str, region: str, on: date) -> Route:
     """The one row that wins. Raises Rejected, naming the cause, when none applies or two tie."""
     found, steps = explain(rules, currency=currency, country=country, region=region, on=on)
     if found is not None:
         return found
-    applying = [step.rule_id for step in steps if step.applies]
-    problem = f"rules {', '.join(applying)} are equally specific" if applying else "no routing rule applies"
+    code, problem = no_route(steps)
     raise Rejected(
         f"{problem} for {currency}, {country or 'no country'}, {region or 'no region'} on {on}",
-        code="route-ambiguous" if applying else "route-missing",
+        code=code,
         field="quote.legal_entity",
         fix="see `revsaga route explain`, then correct the routing table or the quote",
     )

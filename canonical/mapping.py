@@ -1,6 +1,7 @@
 """Versioned maps from our codes to vendors' ids: items, subsidiaries, terms, segments, plans, tax codes."""
 
 from collections.abc import Iterable
+from functools import cached_property
 
 from pydantic import Field
 
@@ -40,11 +41,16 @@ class MappingSet(Model):
 
     def code(self, kind: str, vendor_id: str) -> str | None:
         """Our code for a vendor's id, or None."""
-        prefix = f"{kind}:"
-        for key, value in self.entries.items():
-            if value == vendor_id and key.startswith(prefix):
-                return key.removeprefix(prefix)
-        return None
+        return self.codes.get((kind, vendor_id))
+
+    @cached_property
+    def codes(self) -> dict[tuple[str, str], str]:
+        """Our code by kind and vendor id; of several codes for one id, the first."""
+        found: dict[tuple[str, str], str] = {}
+        for key, vendor_id in self.entries.items():
+            kind, _, code = key.partition(":")
+            found.setdefault((kind, vendor_id), code)
+        return found
 
     def id(self, kind: str, code: str) -> str:
         """The vendor's id. Raises Misconfigured, naming the missing row and the command that adds it."""

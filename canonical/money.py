@@ -4,11 +4,11 @@ There is one rounding rule, half away from zero, and one place where a price bec
 """
 
 from collections.abc import Iterable, Sequence
-from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
+from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from typing import Annotated, Self
 
-from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, model_validator
 
 from canonical.base import Model
 from canonical.failures import Rejected
@@ -17,30 +17,40 @@ from canonical.failures import Rejected
 _TWO = """AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF
 CNY COP CRC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GTQ GYD HKD HNL HTG HUF IDR ILS INR
 IRR JMD KES KGS KHR KPW KYD KZT LAK LBP LKR LRD LSL MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN
-NIO NOK NPR NZD PAB PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SYP SZL THB
-TJS TMT TOP TRY TTD TWD TZS UAH USD UYU UZS VES WST XCD YER ZAR ZMW""".split()
+NIO NOK NPR NZD PAB PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB
+TJS TMT TOP TRY TTD TWD TZS UAH USD UYU UZS VES WST XCD XCG YER ZAR ZMW ZWG""".split()
 _ZERO = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF".split()
 _THREE = "BHD IQD JOD KWD LYD OMR TND".split()
 EXPONENTS: dict[str, int] = {**dict.fromkeys(_TWO, 2), **dict.fromkeys(_ZERO, 0), **dict.fromkeys(_THREE, 3)}
 
 PRICE_DECIMALS = 12
-_EXACT = Context(prec=60)
+_MOST_DIGITS = 40
 
 
 def _plain(value: Decimal) -> str:
+    if not value:
+        return "0"
     text = format(value, "f")
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _exact(value: object) -> object:
-    if isinstance(value, float):
-        raise ValueError("a float is never exact: pass a Decimal, an int or a string")
+    if isinstance(value, float | bool):
+        raise ValueError(f"a {type(value).__name__} is never exact: pass a Decimal, an int or a string")
+    return value
+
+
+def _sensible(value: Decimal) -> Decimal:
+    """Refuse `1E+999999`, which is a few bytes on the wire and a million digits in arithmetic."""
+    if value and not -_MOST_DIGITS <= value.adjusted() <= _MOST_DIGITS:
+        raise ValueError(f"{value} is beyond {_MOST_DIGITS} digits")
     return value
 
 
 Exact = Annotated[
     Decimal,
     BeforeValidator(_exact),
+    AfterValidator(_sensible),
     PlainSerializer(_plain, return_type=str, when_used="json"),
     Field(allow_inf_nan=False),
 ]
@@ -63,7 +73,7 @@ def exponent(currency: str) -> int:
 class Money(Model):
     """An exact amount: `minor` units of `currency` (USD 12.34 is 1234, JPY 12 is 12, KWD 1.234 is 1234)."""
 
-    minor: int
+    minor: int = Field(strict=True)
     currency: str
 
     @model_validator(mode="after")
@@ -80,30 +90,30 @@ class Money(Model):
 
     @classmethod
     def exactly(cls, amount: Decimal | int | str, currency: str) -> "Money":
-        """`amount` in major units, refused with Rejected when it has a fraction of a minor unit."""
+        """`amount` in major units, refused with Rejected when it has a fraction of a minor unit or is no number."""
+        decimals = exponent(currency)
         try:
-            scaled = _EXACT.scaleb(Decimal(amount), exponent(currency))
-            whole = scaled.to_integral_exact()
-        except InvalidOperation:
-            whole, scaled = Decimal(0), Decimal(1)
-        if whole != scaled:
+            scaled = Fraction(_sensible(Decimal(str(_exact(amount))))) * 10**decimals
+        except (InvalidOperation, ValueError, OverflowError):
+            scaled = Fraction(1, 2)
+        if scaled.denominator != 1:
             raise Rejected(
                 f"{amount} {currency} is not a whole number of minor units",
                 code="amount-not-exact",
                 field="amount",
-                fix=f"state the amount with at most {exponent(currency)} decimals",
+                fix=f"state the amount with at most {decimals} decimals",
             )
-        return cls(minor=int(whole), currency=currency)
+        return cls(minor=int(scaled), currency=currency)
 
     @classmethod
     def rounded(cls, amount: Decimal | Fraction, currency: str) -> "Money":
         """`amount` in major units, rounded half away from zero to the minor unit."""
-        return cls(minor=half_away(Fraction(amount) * 10 ** exponent(currency)), currency=currency)
+        return cls(minor=half_away(_fraction(amount) * 10 ** exponent(currency)), currency=currency)
 
     @property
     def amount(self) -> Decimal:
         """The amount in major units, with exactly the decimals of the currency."""
-        return Decimal(self.minor).scaleb(-exponent(self.currency), context=_EXACT)
+        return Decimal(f"{self.minor}E-{exponent(self.currency)}")
 
     def _same(self, other: "Money") -> None:
         if self.currency != other.currency:
@@ -144,7 +154,7 @@ class Money(Model):
 
         Raises Rejected for no weights, a negative weight, or weights that are all zero.
         """
-        exact = [Fraction(w) for w in weights]
+        exact = [_fraction(w) for w in weights]
         if not exact or any(w < 0 for w in exact) or not any(exact):
             raise Rejected(
                 "an amount can only be split by non-negative weights that are not all zero",
@@ -163,6 +173,13 @@ class Money(Model):
         return tuple(Money(minor=sign * f, currency=self.currency) for f in floors)
 
 
+def _fraction(value: Decimal | Fraction | int) -> Fraction:
+    """Types refuse a float already; this refuses it to callers whose types are lost, e.g. values out of JSON."""
+    if isinstance(value, float):
+        raise TypeError("a float is never exact: pass a Decimal, a Fraction or an int")
+    return Fraction(value)
+
+
 def half_away(value: Fraction) -> int:
     """`value` rounded to a whole number, halves away from zero (2.5 -> 3, -2.5 -> -3)."""
     sign = -1 if value < 0 else 1
@@ -171,14 +188,13 @@ def half_away(value: Fraction) -> int:
 
 def extend(unit_price: Decimal, quantity: Decimal, currency: str) -> Money:
     """The one place where a price becomes money: unit price (up to 12 decimals) x quantity, rounded once."""
-    return Money.rounded(Fraction(unit_price) * Fraction(quantity), currency)
+    return Money.rounded(_fraction(unit_price) * _fraction(quantity), currency)
 
 
 def price(value: Fraction | Decimal) -> Decimal:
     """A unit price with at most 12 decimals, half away from zero; never rounded further before `extend`."""
-    scaled = half_away(Fraction(value) * 10**PRICE_DECIMALS)
-    result = Decimal(scaled).scaleb(-PRICE_DECIMALS, context=_EXACT)
-    return Decimal(_plain(result.quantize(Decimal(1).scaleb(-PRICE_DECIMALS), ROUND_HALF_UP, context=_EXACT)))
+    scaled = half_away(_fraction(value) * 10**PRICE_DECIMALS)
+    return Decimal(_plain(Decimal(f"{scaled}E-{PRICE_DECIMALS}")))
 
 
 def total(amounts: Iterable[Money], currency: str) -> Money:

@@ -7,6 +7,7 @@ from typing import Self
 from pydantic import model_validator
 
 from canonical.base import Model
+from canonical.failures import Rejected
 
 
 def add_months(day: date, months: int, anchor: int | None = None) -> date:
@@ -31,7 +32,14 @@ class Period(Model):
 
     @classmethod
     def inclusive(cls, first: date, last: date) -> "Period":
-        """From the first and the last day, both served."""
+        """From the first and the last day, both served. Raises Rejected `period-invalid` when they make no period."""
+        if last < first or last == date.max:
+            raise Rejected(
+                f"{first} to {last} is no period",
+                code="period-invalid",
+                field="period",
+                fix="correct the dates: the last day is on or after the first, and before the year 9999 ends",
+            )
         return cls(start=first, end=last + timedelta(days=1))
 
     @property
@@ -59,7 +67,12 @@ class Period(Model):
         return months if months > 0 and add_months(self.start, months) == self.end else None
 
     def slices(self, months: int) -> tuple["Period", ...]:
-        """Consecutive slices of `months` calendar months from the start; the last one may be shorter."""
+        """Consecutive slices of `months` calendar months from the start; the last one may be shorter.
+
+        Raises ValueError for slices of less than a month.
+        """
+        if months < 1:
+            raise ValueError(f"a slice has at least one month, not {months}")
         found: list[Period] = []
         start, index = self.start, 0
         while start < self.end:

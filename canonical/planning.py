@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
+from fractions import Fraction
 
 from canonical.bundle import explode
 from canonical.catalog import (
@@ -18,8 +19,8 @@ from canonical.catalog import (
 )
 from canonical.contract import ContractDocument, ContractLine
 from canonical.entity import LegalEntity, Route
-from canonical.failures import Misconfigured
-from canonical.money import Money, price, total
+from canonical.failures import Misconfigured, Rejected
+from canonical.money import Money, extend, price, total
 from canonical.order import OrderLine, OrderPlan, OrderPreview, Residual
 from canonical.pricing import per_billing_period
 from canonical.quote import Deal, QuoteLine
@@ -58,7 +59,7 @@ def _usage(line: QuoteLine, plan: PricePlan, charge: Charge) -> OrderLine:
         charge_code=charge.code,
         type=line.charge_type,
         model=tiered if line.tiers else PriceModel.PER_UNIT,
-        quantity=line.quantity,
+        quantity=Decimal(1),  # what is used is counted later; nothing is agreed beforehand
         unit_price=None if line.tiers else line.net_unit_price,
         tiers=line.tiers,
         unit=line.unit or charge.unit,
@@ -86,35 +87,48 @@ def _rounding(residual: Residual, period_of: OrderLine) -> OrderLine:
 def order_lines(
     line: QuoteLine, catalog: Catalog, entity: LegalEntity
 ) -> tuple[tuple[OrderLine, ...], Residual | None]:
-    """The charges that one exploded quote line becomes, and the residual of its price conversion."""
+    """The charges that one exploded quote line becomes, and the residual of its price conversion.
+
+    A flat charge costs the same whatever the quantity, so its price is that of the whole line and its quantity 1. With
+    the discount as a charge of its own two amounts are rounded in each billing period, and so up to one minor unit a
+    period is left over instead of half of one. Raises Misconfigured when the catalog lacks the charge, and Rejected for
+    a quantity of zero or less or a recurring line without a billing period.
+    """
     plan, charge = sold_charge(catalog, line)
     if line.charge_type is ChargeType.USAGE:
         return (_usage(line, plan, charge),), None
-    as_charge = entity.discount == "charge" and line.discount_percent > 0
-    gross = line.net_total
-    if as_charge:
-        listed = Money.rounded(line.list_unit_price * line.quantity, line.net_total.currency)
-        as_charge = listed.minor > 0 and line.discount_percent < 100
-        gross = listed if as_charge else line.net_total
+    if line.quantity <= 0:
+        raise Rejected(
+            f"{line.product_code}: quantity {line.quantity} is not above zero",
+            code="quantity-not-positive",
+            field=f"quote.lines[{line.line_id}].quantity",
+            fix="correct the quantity or remove the line",
+        )
+    as_charge = entity.discount == "charge" and 0 < line.discount_percent < 100 and bool(line.net_total)
+    gross = _before_discount(line) if as_charge else line.net_total
+    flat = charge.model is PriceModel.FLAT
+    quantity = Decimal(1) if flat else line.quantity
     base = OrderLine(
         lineage_id=line.line_id,
         product_code=line.product_code,
         plan_code=plan.code,
         charge_code=charge.code,
         type=line.charge_type,
-        model=PriceModel.PER_UNIT if charge.model is not PriceModel.FLAT else PriceModel.FLAT,
-        quantity=line.quantity,
+        model=PriceModel.FLAT if flat else PriceModel.PER_UNIT,
+        quantity=quantity,
         unit=charge.unit,
         frequency=line.frequency,
         timing=Timing.ARREARS if line.arrears else charge.timing,
         period=line.period,
     )
     if line.charge_type is ChargeType.ONE_TIME:
-        unit = price(gross.amount / line.quantity)
+        unit = price(Fraction(gross.amount) / Fraction(quantity))
         lines = [base.model_copy(update={"unit_price": unit, "frequency": Frequency.ONCE})]
-        billed, slices, where = [gross], 1, line.period
+        billed, slices, where = [extend(unit, quantity, gross.currency)], 1, line.period
     else:
-        found = per_billing_period(gross, line.quantity, line.period, line.frequency.months, entity.residual)
+        found = per_billing_period(
+            gross, quantity, line.period, line.frequency.months, entity.residual, plan.proration
+        )
         lines = [base.model_copy(update={"unit_price": found.unit_price})]
         billed, slices, where = list(found.billed), len(found.slices), found.residual_period
     if as_charge:
@@ -129,7 +143,20 @@ def order_lines(
 
 
 def _percent(amount: Money, percent: Decimal) -> Money:
-    return Money.rounded(amount.amount * percent / 100, amount.currency)
+    return Money.rounded(Fraction(amount.amount) * Fraction(percent) / 100, amount.currency)
+
+
+def _before_discount(line: QuoteLine) -> Money:
+    """What a line costs before its discount: by its list price, where that and the discount lead to the net total.
+
+    They do not where CPQ rounded the net unit price, took more than one discount, or a share of a package price came
+    on top. Then the net total decides, or the rounding charge would have to carry the rest of the price.
+    """
+    currency, percent = line.net_total.currency, line.discount_percent
+    listed = extend(line.list_unit_price, line.quantity, currency)
+    if listed - _percent(listed, percent) == line.net_total:
+        return listed
+    return Money.rounded(Fraction(line.net_total.amount) * 100 / (100 - Fraction(percent)), currency)
 
 
 def _discount(line: QuoteLine, of: OrderLine) -> OrderLine:
@@ -139,6 +166,7 @@ def _discount(line: QuoteLine, of: OrderLine) -> OrderLine:
             "plan_code": DISCOUNT_PLAN,
             "charge_code": DISCOUNT_CHARGE,
             "model": PriceModel.DISCOUNT_PERCENT,
+            "quantity": Decimal(1),
             "unit_price": None,
             "discount_percent": line.discount_percent,
         }
@@ -184,13 +212,10 @@ def tax_request(
 ) -> TaxRequest | None:
     """Tax of the first invoice of the plan, one line for each quote line; None when nothing will be invoiced."""
     sold_to = deal.parties.sold_to
-    first = min(preview.invoices, key=lambda i: i.target_date, default=None)
+    first = min((invoice.target_date for invoice in preview.invoices), default=None)
     if first is None or sold_to is None:
         return None
-    amounts: dict[str, Money] = {}
-    for item in first.lines:
-        if item.lineage_id is not None:
-            amounts[item.lineage_id] = amounts.get(item.lineage_id, Money.zero(plan.currency)) + item.amount
+    amounts = _amounts_on(first, preview)
     lines = []
     for line in explode(deal.quote.lines):
         if line.line_id in amounts:
@@ -213,7 +238,7 @@ def tax_request(
         company=entity.tax_company,
         entity=entity.code,
         customer_code=customer.customer_id,
-        on=first.target_date,
+        on=first,
         currency=plan.currency,
         ship_from=entity.ship_from,
         ship_to=sold_to.address,
@@ -221,6 +246,23 @@ def tax_request(
         exemption_number=customer.exemption_number if customer.tax_exempt else None,
         lines=tuple(lines),
     )
+
+
+def _amounts_on(day: date, preview: OrderPreview) -> dict[str, Money]:
+    """What is invoiced on `day`, by quote line. Raises Rejected for an item of no line: its tax would be forgotten."""
+    amounts: dict[str, Money] = {}
+    for item in (
+        item for invoice in preview.invoices if invoice.target_date == day for item in invoice.lines
+    ):
+        if item.lineage_id is None:
+            raise Rejected(
+                f"billing will invoice {item.amount} for {item.charge_name or item.charge_code}, which no line sold",
+                code="preview-item-unknown",
+                field="preview.invoices.lines",
+                fix="remove the charge from the price plan, or sell it on the quote; then retry",
+            )
+        amounts[item.lineage_id] = amounts.get(item.lineage_id, Money.zero(preview.currency)) + item.amount
+    return amounts
 
 
 def revenue_contract(deal: Deal, catalog: Catalog, contract_id: str) -> RevenueContract:

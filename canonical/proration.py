@@ -41,15 +41,20 @@ class ProrationPolicy(Model):
             raise ValueError(f"{part} is not within {full}")
         if part == full:
             return Fraction(1)
-        if self.day_count is DayCount.THIRTY_DAY_MONTH:
-            days = 30 * (full.whole_months() or 1)
-            exact = Fraction(min(part.days, days), days)
-        else:
-            exact = Fraction(part.days, 365 if self.day_count is DayCount.ACTUAL_365 else full.days)
+        exact = min(Fraction(part.days) / self._full_days(full), Fraction(1))
         if self.ratio_decimals is None:
             return exact
         scale = 10**self.ratio_decimals
         return Fraction(half_away(exact * scale), scale)
+
+    def _full_days(self, full: Period) -> Fraction:
+        """Days that a full period counts. A period that is no whole number of months counts its own."""
+        months = full.whole_months()
+        if months is None or self.day_count is DayCount.ACTUAL_PERIOD:
+            return Fraction(full.days)
+        return Fraction(
+            30 * months if self.day_count is DayCount.THIRTY_DAY_MONTH else Fraction(365 * months, 12)
+        )
 
     def consumed(self, amount: Money, full: Period, change: date) -> Money:
         """What of `amount` has been served when the terms change on `change` (a day within the period)."""

@@ -32,7 +32,7 @@ class RevenueContract(Model):
 
     @model_validator(mode="after")
     def _sums(self) -> Self:
-        if self.elements and total((e.allocated for e in self.elements), self.currency) != self.price:
+        if total((e.allocated for e in self.elements), self.currency) != self.price:
             raise ValueError("the allocated amounts do not sum to the transaction price")
         return self
 

@@ -69,6 +69,9 @@ class LineTax(Model):
     amount: Money
     rows: tuple[TaxRow, ...]
     zero_reason: ZeroReason | None = None
+    tax_code: str = Field(default="", description="the code that the engine applied")
+    inclusive: bool = Field(default=False, description="the line's amount already contains this tax")
+    exempt: Money | None = Field(default=None, description="what was exempted, when the engine tells")
 
     @model_validator(mode="after")
     def _rows_sum(self) -> Self:
