@@ -1,0 +1,1 @@
+"""The CRM and its quoting package: deals, accounts and quotes."""
