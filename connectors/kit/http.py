@@ -40,6 +40,10 @@ Params = Mapping[str, str | int | Sequence[str]] | Sequence[tuple[str, str | int
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 # We built a request that cannot be sent: an illegal header value, a malformed address.
 _CANNOT_SEND = (httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.InvalidURL)
+# What a server says about us before it reads a request; the last two also when a client certificate is missing.
+_ALERTS = ("certificate", "unknown ca", "access denied", "handshake failure", "protocol version")
+# A TLS alert that comes while an answer is read passes through the library as a bare ssl.SSLError, which is an OSError.
+_LOST = (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, httpx.CookieConflict, OSError)
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
@@ -76,7 +80,7 @@ def _trust_problem(error: BaseException) -> str | None:
             return f"verify: {seen.verify_message}"
         if isinstance(seen, ssl.SSLError) and seen.reason and "ALERT" in seen.reason:
             reason = seen.reason.lower().replace("_", " ")
-            return reason if "certificate" in reason or "unknown ca" in reason else None
+            return reason if any(words in reason for words in _ALERTS) else None
         if seen is None:
             return None
         seen = seen.__cause__ or seen.__context__
@@ -232,14 +236,14 @@ class Http:
                     body = await self._read(call, response, effect)
                 finally:
                     await response.aclose()
-        except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, httpx.CookieConflict) as error:
+        except TimeoutError as error:
+            late = httpx.ReadTimeout(f"no whole answer within {self.settings.total_timeout} s")
+            raise failure_of(late, call=call, effect=effect) from error
+        except _LOST as error:
             log.info("%s failed: %s", call, type(error).__name__)
             # The text of a refused header may hold the credential itself: it is not chained.
             cause = None if isinstance(error, _CANNOT_SEND) else error
             raise failure_of(error, call=call, effect=effect) from cause
-        except TimeoutError as error:
-            late = httpx.ReadTimeout(f"no whole answer within {self.settings.total_timeout} s")
-            raise failure_of(late, call=call, effect=effect) from error
         log.debug("%s -> %s in %.1f ms", call, response.status_code, (time.perf_counter() - started) * 1e3)
         return Answer(
             status=response.status_code,
