@@ -20,8 +20,23 @@ from temporalio.common import VersioningBehavior, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from activities.contracts import activation, billing, crm, erp, manners, payments, tax
-from activities.contracts.activation import ActivationOpened, OpenActivation, RecordActivation, TakeTurn, ValidateDeal, Validated
-from activities.contracts.billing import ActivateOrder, AttachPayment, CompareOrder, DraftOrder, OpenAccount, PreviewOrder, ReadSubscription
+from activities.contracts.activation import (
+    ActivationOpened,
+    OpenActivation,
+    RecordActivation,
+    TakeTurn,
+    Validated,
+    ValidateDeal,
+)
+from activities.contracts.billing import (
+    ActivateOrder,
+    AttachPayment,
+    CompareOrder,
+    DraftOrder,
+    OpenAccount,
+    PreviewOrder,
+    ReadSubscription,
+)
 from activities.contracts.crm import DealRead, FindContract, LockQuote, ReadDeal, WriteBack
 from activities.contracts.erp import RecordContract, RecordCustomer
 from activities.contracts.payments import CheckMethod
@@ -32,9 +47,11 @@ from canonical.entity import Route
 from canonical.failures import Owner
 from canonical.ids import number
 from canonical.quote import QuoteMark
+from workflows.kernel.parking import CancelRequest
 from workflows.kernel.people import Story
 from workflows.kernel.saga import Saga
 from workflows.kernel.step import OnRejected, Step, StepKind, checked
+from workflows.subscription import EntityState, SubscriptionEntity
 
 _TAKE_BACK, _PIVOT, _FORWARD = StepKind.COMPENSATABLE, StepKind.PIVOT, StepKind.RETRIABLE
 
@@ -71,8 +88,8 @@ ATTACH = Step(
     manner=manners.BILLING, do=billing.attach_payment, undo=billing.restore_payment, needs=("check-method",),
 )  # fmt: skip
 PREVIEW = Step(
-    name="preview-order", title="Preview the order in billing", kind=_TAKE_BACK, owner=Owner.REVOPS, manner=manners.BILLING,
-    do=billing.preview_order, needs=("open-account",),
+    name="preview-order", title="Preview the order in billing", kind=_TAKE_BACK, owner=Owner.REVOPS,
+    manner=manners.BILLING, do=billing.preview_order, needs=("open-account",),
 )  # fmt: skip
 ESTIMATE = Step(
     name="estimate-tax", title="Estimate the tax of the first invoice", kind=_TAKE_BACK, owner=Owner.FINANCE_OPS,
@@ -87,8 +104,9 @@ COMPARE = Step(
     manner=manners.STORE, do=billing.compare_order, needs=("draft-order",),
 )  # fmt: skip
 ACTIVATE = Step(
-    name="activate-order", title="Activate the order in billing", kind=_PIVOT, owner=Owner.REVOPS, manner=manners.BILLING,
-    do=billing.activate_order, probe=billing.probe_activation, needs=("compare-order", "estimate-tax"),
+    name="activate-order", title="Activate the order in billing", kind=_PIVOT, owner=Owner.REVOPS,
+    manner=manners.BILLING, do=billing.activate_order, probe=billing.probe_activation,
+    needs=("compare-order", "estimate-tax"),
 )  # fmt: skip
 READ_BACK = Step(
     name="read-subscription", title="Read the active subscription back", kind=_FORWARD, owner=Owner.REVOPS,
@@ -111,8 +129,8 @@ WRITE_BACK = Step(
     do=crm.write_back, probe=crm.probe_write_back, needs=("record-contract",),
 )  # fmt: skip
 CRM_CONTRACT = Step(
-    name="find-contract", title="Wait for the CRM's own contract", kind=_FORWARD, owner=Owner.REVOPS, manner=manners.CRM,
-    do=crm.find_contract, needs=("write-back",),
+    name="find-contract", title="Wait for the CRM's own contract", kind=_FORWARD, owner=Owner.REVOPS,
+    manner=manners.CRM, do=crm.find_contract, needs=("write-back",),
 )  # fmt: skip
 RECORD = Step(
     name="record-activation", title="Record events and cross-references", kind=_FORWARD, owner=Owner.INTEGRATION,
@@ -155,7 +173,7 @@ class ActivateQuote(Story):
         super().__init__()
         self._order = order
         self._my_turn = False
-        self._published = 0
+        self._published = False
         self._locked = False
 
     @workflow.signal(description="The account is free, and it is this saga's turn")
@@ -166,21 +184,25 @@ class ActivateQuote(Story):
     @workflow.signal(description="Products were published; validate again")
     def catalog_published(self) -> None:
         """Sent by the command that activates a mapping or a catalog."""
-        self._published += 1
+        self._published = True
 
     @workflow.signal(description="The quote has another content now")
     def superseded(self, revision: str) -> None:
         """A deal that was edited before its quote is locked makes way for its new revision."""
         if not self._locked and revision != self._order.revision:
             self._superseded_by = revision
-            self._stop(CancelRequest(actor="revsaga", reason=f"the quote was edited: revision {revision} takes over"))
+            self._stop(
+                CancelRequest(actor="revsaga", reason=f"the quote was edited: revision {revision} takes over")
+            )
 
     @workflow.run
     async def run(self, order: ActivationOrder) -> ActivationResult:
         """The story."""
         me = workflow.info().workflow_id
         correlation = number("COR", order.quote_id, me)
-        async with self.saga(kind="activation", title=f"Activate quote {order.quote_id}", correlation_id=correlation) as saga:
+        async with self.saga(
+            kind="activation", title=f"Activate quote {order.quote_id}", correlation_id=correlation
+        ) as saga:
             claim = OpenActivation(workflow_id=me, actor=order.actor, **order.model_dump(exclude={"actor"}))
             opened = await saga.do(CLAIM, claim)
             if not opened.granted:
@@ -191,39 +213,60 @@ class ActivateQuote(Story):
             if ground.route is None or ground.catalog is None:
                 raise ValueError("a validated deal has a route and a catalog")
             saga.about(legal_entity=ground.route.entity)
-            lock = LockQuote(quote_id=deal.quote_id, operation_id=me, content_hash=deal.content_hash, correlation_id=correlation)
+            lock = LockQuote(
+                quote_id=deal.quote_id,
+                operation_id=me,
+                content_hash=deal.content_hash,
+                correlation_id=correlation,
+            )
             self._locked = True
             await saga.do(LOCK, lock)
             return await self._sell(saga, deal, ground.route, ground.catalog, opened, correlation)
 
-    async def _ground(self, saga: Saga, deal: DealRead, opened: ActivationOpened, correlation: str) -> Validated:
+    async def _ground(
+        self, saga: Saga, deal: DealRead, opened: ActivationOpened, correlation: str
+    ) -> Validated:
         """Validate; while only the catalog is behind, wait for it before anybody is called."""
         order = ValidateDeal(deal=deal.deal, correlation_id=correlation, patient=True)
         due = opened.now + timedelta(hours=opened.catalog_patience_hours)
         while True:
-            seen = self._published
+            self._published = False
             ground = await saga.do(VALIDATE, order)
             if not ground.waiting:
                 return ground
             products = ", ".join(sorted({f.message for f in ground.findings}))
-            came = await saga.wait_for(lambda: self._published > seen, why=f"waits for the catalog: {products}", due=due)  # noqa: B023
+            why = f"waits for the catalog: {products}"
+            came = await saga.wait_for(lambda: self._published, why=why, due=due)
             if not came:
                 order = order.model_copy(update={"patient": False})
 
     async def _sell(
-        self, saga: Saga, deal: DealRead, route: Route, catalog: DocumentRef, opened: ActivationOpened, correlation: str
+        self,
+        saga: Saga,
+        deal: DealRead,
+        route: Route,
+        catalog: DocumentRef,
+        opened: ActivationOpened,
+        correlation: str,
     ) -> ActivationResult:
         me = workflow.info().workflow_id
         on = opened.now.date()
         turn = await saga.do(TURN, TakeTurn(account=deal.customer_id, workflow_id=me))
         if not turn.granted:
-            await saga.wait_for(lambda: self._my_turn, why=f"waits for {turn.holder}, which works on the same account")
-        account = await saga.do(ACCOUNT, OpenAccount(deal=deal.deal, workflow_id=me, correlation_id=correlation))
+            await saga.wait_for(
+                lambda: self._my_turn, why=f"waits for {turn.holder}, which works on the same account"
+            )
+        account = await saga.do(
+            ACCOUNT, OpenAccount(deal=deal.deal, workflow_id=me, correlation_id=correlation)
+        )
         if deal.autopay and deal.gateway_customer and deal.payment_method:
             method = CheckMethod(gateway_customer=deal.gateway_customer, payment_method=deal.payment_method)
             await saga.do(CHECK, method)
             reference = f"{deal.gateway_customer}/{deal.payment_method}"
-            await saga.do(ATTACH, AttachPayment(account_number=account.number, reference=reference, correlation_id=correlation))
+            await saga.do(
+                ATTACH,
+                AttachPayment(account_number=account.number, reference=reference, correlation_id=correlation),
+            )
         order_number, subscription_number = number("O", deal.quote_name, me), number("S", deal.quote_name, me)
         previewed = await saga.do(
             PREVIEW,
@@ -234,25 +277,47 @@ class ActivateQuote(Story):
         plan = previewed.plan
         estimate = await saga.do(
             ESTIMATE,
-            EstimateTax(deal=deal.deal, plan=plan, preview=previewed.preview, catalog=catalog, entity=route.entity),
+            EstimateTax(
+                deal=deal.deal, plan=plan, preview=previewed.preview, catalog=catalog, entity=route.entity
+            ),
         )
-        drafted = await saga.do(DRAFT, DraftOrder(plan=plan, order_number=order_number, correlation_id=correlation))
-        await saga.do(COMPARE, CompareOrder(deal=deal.deal, plan=plan, preview=previewed.preview, order=drafted.order))
-        await saga.do(ACTIVATE, ActivateOrder(plan=plan, order_number=order_number, correlation_id=correlation))
+        drafted = await saga.do(
+            DRAFT, DraftOrder(plan=plan, order_number=order_number, correlation_id=correlation)
+        )
+        await saga.do(
+            COMPARE, CompareOrder(deal=deal.deal, plan=plan, preview=previewed.preview, order=drafted.order)
+        )
+        await saga.do(
+            ACTIVATE, ActivateOrder(plan=plan, order_number=order_number, correlation_id=correlation)
+        )
         read = await saga.do(READ_BACK, ReadSubscription(plan=plan, subscription_number=subscription_number))
         await saga.do(GIVE, activation.GiveTurn(account=deal.customer_id, workflow_id=me))
-        customer = await saga.do(CUSTOMER, RecordCustomer(deal=deal.deal, route=route, correlation_id=correlation))
+        customer = await saga.do(
+            CUSTOMER, RecordCustomer(deal=deal.deal, route=route, correlation_id=correlation)
+        )
         contract = await saga.do(
             CONTRACT,
             RecordContract(deal=deal.deal, plan=plan, catalog=catalog, route=route, correlation_id=correlation,
-                           customer_external_id=customer.external_id, external_id=number("SO", deal.quote_name, me), on=on),
+                           customer_external_id=customer.external_id, on=on,
+                           external_id=number("SO", deal.quote_name, me)),
         )  # fmt: skip
         mark = QuoteMark(operation_id=me, content_hash=deal.content_hash, state="active",
-                         billing_subscription=subscription_number, erp_document=contract.number or contract.erp_id)  # fmt: skip
-        await saga.do(WRITE_BACK, WriteBack(quote_id=deal.quote_id, opportunity_id=deal.opportunity_id, mark=mark, correlation_id=correlation))
+                         billing_subscription=subscription_number,
+                         erp_document=contract.number or contract.erp_id)  # fmt: skip
+        await saga.do(
+            WRITE_BACK,
+            WriteBack(
+                quote_id=deal.quote_id,
+                opportunity_id=deal.opportunity_id,
+                mark=mark,
+                correlation_id=correlation,
+            ),
+        )
         crm_contract = ""
         if opened.waits_for_contract:
-            crm_contract = (await saga.do(CRM_CONTRACT, FindContract(opportunity_id=deal.opportunity_id))).contract_id
+            crm_contract = (
+                await saga.do(CRM_CONTRACT, FindContract(opportunity_id=deal.opportunity_id))
+            ).contract_id
         recorded = await saga.do(
             RECORD,
             RecordActivation(
@@ -264,14 +329,16 @@ class ActivateQuote(Story):
             ),
         )  # fmt: skip
         await self._start_entity(subscription_number, recorded.subscription)
-        return ActivationResult(outcome="activated", subscription_number=subscription_number, erp_document=contract.erp_id)
+        return ActivationResult(
+            outcome="activated", subscription_number=subscription_number, erp_document=contract.erp_id
+        )
 
     async def _start_entity(self, subscription_number: str, subscription: DocumentRef) -> None:
         """Only activation starts entities; one that runs already is the same one."""
         try:
-            await workflow.start_child_workflow(
-                "Subscription",
-                SubscriptionStart(subscription_number=subscription_number, subscription=subscription),
+            _ = await workflow.start_child_workflow(
+                SubscriptionEntity.run,
+                EntityState(subscription_number=subscription_number, subscription=subscription),
                 id=f"subscription/{subscription_number}",
                 parent_close_policy=workflow.ParentClosePolicy.ABANDON,
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
@@ -279,10 +346,3 @@ class ActivateQuote(Story):
             )
         except WorkflowAlreadyStartedError:
             workflow.logger.info("the entity of %s runs already", subscription_number)
-
-
-class SubscriptionStart(Model):
-    """What a subscription entity begins with."""
-
-    subscription_number: str
-    subscription: DocumentRef

@@ -5,6 +5,7 @@ from datetime import date, datetime
 from pydantic import Field
 from temporalio import activity
 
+from activities.contracts.kernel import Undone, UndoOf
 from canonical.base import Model
 from canonical.document import DocumentRef
 from canonical.entity import Route
@@ -26,9 +27,7 @@ class ActivationOpened(Model):
     """Whether the claim holds, and what the saga needs to know of the installation."""
 
     granted: bool
-    holder: str = Field(
-        default="", description="the activation that has the quote, when it is not ours"
-    )
+    holder: str = Field(default="", description="the activation that has the quote, when it is not ours")
     holder_state: str = ""
     now: datetime
     waits_for_contract: bool = Field(
@@ -37,22 +36,18 @@ class ActivationOpened(Model):
     catalog_patience_hours: int = 72
 
 
-class CloseActivation(Model):
-    """How the activation ended."""
-
-    workflow_id: str
-    state: str = Field(description="completed, unwound or cancelled")
-
-
 class ValidateDeal(Model):
     """What is to be validated."""
 
     deal: DocumentRef
     correlation_id: str
+    patient: bool = Field(
+        default=False, description="unsynchronised products are answered by `waiting`, not refused"
+    )
 
 
 class Validated(Model):
-    """The ground on which the rest of the activation stands. `waiting` when only unsynchronised products are missing."""
+    """What the rest of the activation stands on. `waiting` when only unsynchronised products are missing."""
 
     findings: tuple[Finding, ...] = ()
     waiting: bool = False
@@ -120,16 +115,6 @@ class ActivationRecorded(Model):
     events: int
 
 
-class NoteEvent(Model):
-    """An operational event of the saga's own life (started, unwound, cancelled)."""
-
-    type: str
-    workflow_id: str
-    correlation_id: str
-    entity: str = ""
-    data: dict[str, str] = Field(default_factory=dict)
-
-
 @activity.defn
 async def open_activation(claim: OpenActivation) -> ActivationOpened:
     """Claim the quote in the ledger. One live or completed activation for each quote, whatever the revision."""
@@ -137,8 +122,8 @@ async def open_activation(claim: OpenActivation) -> ActivationOpened:
 
 
 @activity.defn
-async def close_activation(close: CloseActivation) -> None:
-    """Write how it ended. Safe to repeat."""
+async def release_claim(undo: UndoOf[OpenActivation, ActivationOpened]) -> Undone:
+    """Close the ledger row as unwound, remembered for life. A claim that was not granted is left alone."""
     raise NotImplementedError
 
 
@@ -155,18 +140,18 @@ async def take_turn(order: TakeTurn) -> Turn:
 
 
 @activity.defn
+async def leave_turn(undo: UndoOf[TakeTurn, Turn]) -> Undone:
+    """Give the turn back, or leave the queue, and wake whoever is next."""
+    raise NotImplementedError
+
+
+@activity.defn
 async def give_turn(order: GiveTurn) -> NextTurn:
-    """Give the turn back, or leave the queue; tells who is next. Safe to repeat."""
+    """Give the turn back and wake whoever is next. Safe to repeat."""
     raise NotImplementedError
 
 
 @activity.defn
 async def record_activation(order: RecordActivation) -> ActivationRecorded:
-    """Write operational and financial events, cross-references and the canonical subscription, in one transaction."""
-    raise NotImplementedError
-
-
-@activity.defn
-async def note_event(event: NoteEvent) -> None:
-    """Append one event. Safe to repeat."""
+    """Write events, cross-references, the canonical subscription and the end of the ledger row, in one transaction."""
     raise NotImplementedError

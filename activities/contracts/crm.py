@@ -10,9 +10,10 @@ from canonical.quote import QuoteMark
 
 
 class ReadDeal(Model):
-    """Which deal."""
+    """Which deal, and which content of it. Another content is Conflict `quote-changed`."""
 
     quote_id: str
+    revision: str
 
 
 class DealRead(Model):
@@ -84,6 +85,12 @@ class DealsFound(Model):
     """What the round found: deals to start, how many were seen and why the others stay."""
 
     start: tuple[DealToStart, ...]
+    superseded: tuple[DealToStart, ...] = Field(
+        default=(), description="live activations of an older content; `revision` is the new one"
+    )
+    again: tuple[str, ...] = Field(
+        default=(), description="quotes to look at in the next round whatever the cursor says"
+    )
     seen: int
     known: int
     unreadable: tuple[str, ...] = ()
@@ -96,6 +103,7 @@ class MoveCursor(Model):
 
     name: str
     cursor: str
+    again: tuple[str, ...] = ()
 
 
 @activity.defn

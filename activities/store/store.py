@@ -2,10 +2,16 @@
 
 from functools import cached_property
 
+from activities.store.activations import Activations
 from activities.store.cases import Cases
 from activities.store.database import Database
+from activities.store.documents import Documents
 from activities.store.events import Events
 from activities.store.holder import Holder
+from activities.store.mappings import Mappings
+from activities.store.master import MasterData
+from activities.store.turns import ConnectorStates, Cursors, Turns
+from activities.store.waits import Waits
 from activities.store.xref import Xrefs
 
 
@@ -36,3 +42,43 @@ class Store(Database):
     def cases(self) -> Cases:
         """Exception cases."""
         return Cases(self)
+
+    @cached_property
+    def mappings(self) -> Mappings:
+        """Maps from our codes to vendors' ids."""
+        return Mappings(self)
+
+    @cached_property
+    def activations(self) -> Activations:
+        """The activation ledger."""
+        return Activations(self)
+
+    @cached_property
+    def turns(self) -> Turns:
+        """Turns on accounts."""
+        return Turns(self)
+
+    @cached_property
+    def connectors(self) -> ConnectorStates:
+        """Paused and draining adapters."""
+        return ConnectorStates(self)
+
+    @cached_property
+    def cursors(self) -> Cursors:
+        """How far each watch has read."""
+        return Cursors(self)
+
+    @cached_property
+    def waits(self) -> Waits:
+        """What waits for a business time."""
+        return Waits(self)
+
+    @cached_property
+    def documents(self) -> Documents:
+        """Large documents by reference."""
+        return Documents(self)
+
+    @cached_property
+    def master(self) -> MasterData:
+        """Legal entities, routing and the price list."""
+        return MasterData(self)

@@ -8,7 +8,7 @@ from activities.store.database import Database
 from canonical.base import Model
 from canonical.failures import Conflict
 
-_INSERT = """INSERT INTO xref (canonical_type, canonical_id, system, external_type, external_id, entity)
+INSERT = """INSERT INTO xref (canonical_type, canonical_id, system, external_type, external_id, entity)
 SELECT * FROM unnest($1::text[],$2::text[],$3::text[],$4::text[],$5::text[],$6::text[])"""
 
 
@@ -69,7 +69,7 @@ class Xrefs:
         wanted = list(xrefs)
         while wanted:
             try:
-                await self._database.execute(_INSERT, *columns(wanted))
+                await self._database.execute(INSERT, *columns(wanted))
             except asyncpg.UniqueViolationError:
                 wanted = await self.missing(wanted)
             else:

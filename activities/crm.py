@@ -1,0 +1,242 @@
+"""Activities about the CRM and CPQ."""
+
+from dataclasses import dataclass, field
+
+from temporalio import activity
+
+from activities.contracts.crm import (
+    ContractFound,
+    DealRead,
+    DealsFound,
+    DealToStart,
+    FindContract,
+    FindDeals,
+    LockQuote,
+    MoveCursor,
+    ReadDeal,
+    WriteBack,
+)
+from activities.contracts.kernel import Claim, Proof, Undone, UndoOf
+from activities.effects import Former, Sending
+from activities.tools import Tools
+from canonical.base import Model
+from canonical.event_types import QuoteCompleted, QuoteLocked, QuoteUnlocked
+from canonical.failures import Conflict, Failure, Kind, Rejected, Transient
+from canonical.party import Parties
+from canonical.quote import Deal, QuoteMark
+from connectors.ports import CPQ, CRM
+
+
+class CrmActivities:
+    """Reads deals, locks quotes, writes outcomes back."""
+
+    def __init__(self, crm: CRM, cpq: CPQ, tools: Tools) -> None:
+        self._crm = crm
+        self._cpq = cpq
+        self._tools = tools
+
+    async def deal(self, quote_id: str) -> Deal:
+        """Everything about one deal, read now."""
+        await self._tools.open("crm")
+        quote, parties = await self._cpq.read_quote(quote_id)
+        opportunity = await self._crm.read_opportunity(quote.opportunity_id)
+        customer, parents = await self._crm.read_customer(opportunity.customer_id)
+        return Deal(
+            opportunity=opportunity,
+            quote=quote,
+            parties=Parties(customer=customer, sold_to=parties.sold_to, bill_to=parties.bill_to),
+            parents=parents,
+        )
+
+    @activity.defn
+    async def read_deal(self, order: ReadDeal) -> DealRead:
+        """See the contract."""
+        deal = await self.deal(order.quote_id)
+        if order.revision and deal.revision != order.revision:
+            raise Conflict(
+                f"the quote has another content now (revision {deal.revision}, started for {order.revision})",
+                code="quote-changed",
+                field="quote",
+                fix="nothing to do: the deal watch starts the new revision",
+            )
+        quote, payment = deal.quote, deal.quote.payment
+        return DealRead(
+            deal=await self._tools.store.documents.put("deal", deal),
+            quote_id=quote.quote_id,
+            quote_name=quote.name,
+            opportunity_id=deal.opportunity.opportunity_id,
+            customer_id=deal.parties.customer.customer_id,
+            customer_name=deal.parties.customer.name,
+            currency=quote.currency,
+            net_total=str(quote.net_total),
+            lines=len(quote.lines),
+            revision=deal.revision,
+            content_hash=deal.content_hash,
+            autopay=payment.autopay,
+            gateway_customer=payment.gateway_customer,
+            payment_method=payment.payment_method,
+        )
+
+    @activity.defn
+    async def lock_quote(self, order: LockQuote) -> QuoteMark:
+        """See the contract. The content is read again under the lock, so nothing can change between look and lock."""
+        mark = QuoteMark(operation_id=order.operation_id, content_hash=order.content_hash, state="activating")
+
+        async def send(_: Sending) -> QuoteMark:
+            return await self._cpq.lock_quote(order.quote_id, mark)
+
+        async def probe() -> QuoteMark | None:
+            held = await self._cpq.read_mark(order.quote_id)
+            return held if held is not None and held.operation_id == order.operation_id else None
+
+        payload = QuoteLocked(
+            quote_id=order.quote_id, operation_id=order.operation_id, content_hash=order.content_hash
+        )
+        event = await self._tools.event(payload, subject=order.quote_id, correlation_id=order.correlation_id)
+        await self._tools.open("crm")
+        locked = await self._tools.once(
+            "cpq", order.model_dump(), QuoteMark, send, probe,
+            correlation_id=order.correlation_id, events=lambda _: (event,),
+        )  # fmt: skip
+        now = await self.deal(order.quote_id)
+        if now.content_hash != order.content_hash:
+            raise Rejected(
+                "the quote was changed after it had been read",
+                code="quote-changed",
+                field="quote",
+                fix="unwind; the deal watch starts the new revision",
+            )
+        return locked
+
+    @activity.defn
+    async def unlock_quote(self, undo: UndoOf[LockQuote, QuoteMark]) -> Undone:
+        """See the contract."""
+        order = undo.input
+
+        async def send(_: Former) -> Undone:
+            left = await self._cpq.unlock_quote(order.quote_id, order.operation_id)
+            if left is not None and left.operation_id == order.operation_id:
+                raise Transient("the lock still reads as ours", code="unlock-not-read-back")
+            return Undone(read_back=f"locked by {left.operation_id}" if left else "unlocked")
+
+        payload = QuoteUnlocked(quote_id=order.quote_id, operation_id=order.operation_id)
+        event = await self._tools.event(payload, subject=order.quote_id, correlation_id=order.correlation_id)
+        await self._tools.open("crm")
+        return await self._tools.undo(
+            "cpq",
+            order.model_dump(),
+            Undone,
+            send,
+            correlation_id=order.correlation_id,
+            events=lambda _: (event,),
+        )
+
+    @activity.defn
+    async def write_back(self, order: WriteBack) -> QuoteMark:
+        """See the contract."""
+
+        async def send(_: Sending) -> QuoteMark:
+            return await self._cpq.write_back(order.quote_id, order.mark)
+
+        async def probe() -> QuoteMark | None:
+            held = await self._cpq.read_mark(order.quote_id)
+            return held if held == order.mark else None
+
+        payload = QuoteCompleted(
+            quote_id=order.quote_id,
+            subscription_number=order.mark.billing_subscription,
+            erp_document=order.mark.erp_document,
+        )
+        event = await self._tools.event(payload, subject=order.quote_id, correlation_id=order.correlation_id)
+        await self._tools.open("crm")
+        return await self._tools.once(
+            "cpq", order.model_dump(mode="json"), QuoteMark, send, probe,
+            correlation_id=order.correlation_id, repeatable=True, events=lambda _: (event,),
+        )  # fmt: skip
+
+    @activity.defn
+    async def probe_write_back(self, claim: Claim[WriteBack, QuoteMark]) -> Proof:
+        """See the contract."""
+        held = await self._cpq.read_mark(claim.input.quote_id)
+        return Proof(found=held is not None, matches=held == claim.input.mark, read_back=str(held))
+
+    @activity.defn
+    async def find_contract(self, order: FindContract) -> ContractFound:
+        """See the contract."""
+        await self._tools.open("crm")
+        found = await self._crm.find_contract(order.opportunity_id)
+        if found is None:
+            raise Transient(
+                "the CRM has made no contract of the deal yet",
+                code="crm-contract-missing",
+                fix="look at the CRM's own jobs; the contract is made there",
+                retry_after=5.0,
+            )
+        return ContractFound(contract_id=found)
+
+    @activity.defn
+    async def find_deals(self, order: FindDeals) -> DealsFound:
+        """See the contract. A deal that cannot be read is reported and looked at again, and holds up nobody."""
+        await self._tools.open("crm")
+        kept = _Place.model_validate_json(await self._tools.store.cursors.read(order.name) or "{}")
+        cursor = None if order.full else kept.cursor
+        page = await self._crm.closed_won(cursor, order.limit)
+        sorted_ = _Sorted()
+        for quote_id in dict.fromkeys((*kept.again, *(ref.quote_id for ref in page.deals))):
+            activity.heartbeat()
+            await self._sort(quote_id, sorted_)
+        return DealsFound(
+            start=tuple(sorted_.start),
+            superseded=tuple(sorted_.superseded),
+            again=tuple(sorted_.again),
+            seen=len(page.deals),
+            known=sorted_.known,
+            unreadable=tuple(sorted_.unreadable),
+            more=len(page.deals) >= order.limit and page.cursor != cursor,
+            cursor=page.cursor,
+        )
+
+    async def _sort(self, quote_id: str, into: "_Sorted") -> None:
+        """Start it, leave it, or tell its live activation that the content moved on."""
+        try:
+            deal = await self.deal(quote_id)
+        except Failure as failure:
+            if failure.kind is Kind.TRANSIENT:
+                raise
+            into.unreadable.append(f"{quote_id}: {failure.message}")
+            into.again.append(quote_id)
+            return
+        rows = await self._tools.store.activations.of_quote(quote_id)
+        live = next((row for row in rows if row.state == "live"), None)
+        if any(row.revision == deal.revision or row.state == "completed" for row in rows):
+            into.known += 1
+        elif live is not None:
+            into.superseded.append(
+                DealToStart(quote_id=quote_id, revision=deal.revision, workflow_id=live.workflow_id)
+            )
+            into.again.append(quote_id)
+        else:
+            workflow_id = f"activation/{quote_id}/r{deal.revision}"
+            into.start.append(DealToStart(quote_id=quote_id, revision=deal.revision, workflow_id=workflow_id))
+
+    @activity.defn
+    async def move_cursor(self, order: MoveCursor) -> None:
+        """See the contract."""
+        place = _Place(cursor=order.cursor, again=order.again)
+        await self._tools.store.cursors.move(order.name, place.model_dump_json())
+
+
+class _Place(Model):
+    """Where the watch is: the CRM's cursor, and quotes that need another look."""
+
+    cursor: str | None = None
+    again: tuple[str, ...] = ()
+
+
+@dataclass
+class _Sorted:
+    start: list[DealToStart] = field(default_factory=list)
+    superseded: list[DealToStart] = field(default_factory=list)
+    again: list[str] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
+    known: int = 0

@@ -1,0 +1,51 @@
+"""Activities about the tax engine."""
+
+from temporalio import activity
+
+from activities.contracts.tax import EstimateTax, TaxEstimated
+from activities.tools import Tools
+from canonical.catalog import Catalog
+from canonical.failures import Rejected
+from canonical.money import Money
+from canonical.order import OrderPlan, OrderPreview
+from canonical.planning import tax_request
+from canonical.quote import Deal
+from canonical.tax import ZeroReason
+from connectors.ports import Tax
+
+
+class TaxActivities:
+    """Asks for tax; records no document."""
+
+    def __init__(self, tax: Tax, tools: Tools) -> None:
+        self._tax = tax
+        self._tools = tools
+
+    @activity.defn
+    async def estimate_tax(self, order: EstimateTax) -> TaxEstimated:
+        """See the contract."""
+        await self._tools.open("tax")
+        get, put = self._tools.store.documents.get, self._tools.store.documents.put
+        deal, plan = await get(order.deal, Deal), await get(order.plan, OrderPlan)
+        preview, catalog = await get(order.preview, OrderPreview), await get(order.catalog, Catalog)
+        master = await self._tools.store.master.load()
+        entity = next(e for e in master.entities if e.code == order.entity)
+        request = tax_request(deal, preview, plan, catalog, entity)
+        if request is None:
+            return TaxEstimated(amount=str(Money.zero(plan.currency)), zero_reasons=(ZeroReason.ZERO_BASE,))
+        found = await self._tax.estimate(request)
+        unexplained = [line.lineage_id for line in found.lines if line.zero_reason is ZeroReason.UNEXPLAINED]
+        if unexplained:
+            raise Rejected(
+                f"no tax on line {unexplained[0]}, and nothing says why",
+                code="tax-zero-unexplained",
+                field=f"quote.lines[{unexplained[0]}]",
+                fix="check nexus, tax code and exemption in the tax engine, then retry",
+            )
+        reasons = sorted({line.zero_reason.value for line in found.lines if line.zero_reason is not None})
+        return TaxEstimated(
+            determination=await put("tax", found),
+            amount=str(found.amount),
+            zero_reasons=tuple(reasons),
+            messages=found.messages,
+        )

@@ -1,0 +1,97 @@
+"""The deal watch: reads closed deals by cursor and starts the activation of each, exactly once.
+
+It is the gap filler: whatever brought a deal first, the ledger and the workflow id let only one activation begin.
+"""
+
+from pydantic import Field
+from temporalio import workflow
+from temporalio.common import VersioningBehavior, WorkflowIDReusePolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
+
+from activities.contracts import crm, manners
+from activities.contracts.crm import DealsFound, DealToStart, FindDeals, MoveCursor
+from canonical.base import Model
+from workflows.kernel.calls import call
+from workflows.quote_to_subscription import ActivateQuote, ActivationOrder
+
+NAME = "closed-won"
+
+
+class WatchOrder(Model):
+    """One round of the watch; a round with many pages goes on as new, and carries its counts."""
+
+    actor: str = "deal-watch"
+    full: bool = Field(default=False, description="read from the beginning, not from the cursor")
+    seen: int = 0
+    started: int = 0
+    known: int = 0
+    superseded: int = 0
+    unreadable: tuple[str, ...] = ()
+
+
+class WatchReport(Model):
+    """What a round came to."""
+
+    seen: int
+    started: int
+    known: int
+    superseded: int
+    unreadable: tuple[str, ...] = Field(
+        default=(), description="deals that could not be read; they are tried again"
+    )
+
+
+@workflow.defn(name="WatchDeals", versioning_behavior=VersioningBehavior.AUTO_UPGRADE)
+class WatchDeals:
+    """One round over the deals that changed."""
+
+    @workflow.run
+    async def run(self, order: WatchOrder) -> WatchReport:
+        """Read a page, start what nobody has taken, move the cursor; the cursor never runs ahead of the starts."""
+        found: DealsFound = await call(
+            crm.find_deals, FindDeals(name=NAME, full=order.full), manners.CRM,
+            activity_id="find-deals", summary="Read closed deals from the CRM", groups=[],
+        )  # fmt: skip
+        started = 0
+        for deal in found.start:
+            started += await self._start(deal, order.actor)
+        for live in found.superseded:
+            await workflow.get_external_workflow_handle(live.workflow_id).signal(
+                ActivateQuote.superseded, live.revision
+            )
+        if found.cursor is not None:
+            move = MoveCursor(name=NAME, cursor=found.cursor, again=found.again)
+            await call(
+                crm.move_cursor,
+                move,
+                manners.CRM,
+                activity_id="move-cursor",
+                summary="Keep the place",
+                groups=[],
+            )
+        sums = WatchOrder(
+            actor=order.actor,
+            full=order.full and found.more,
+            seen=order.seen + found.seen,
+            started=order.started + started,
+            known=order.known + found.known,
+            superseded=order.superseded + len(found.superseded),
+            unreadable=(*order.unreadable, *found.unreadable)[:100],
+        )
+        if found.more:
+            workflow.continue_as_new(sums.model_copy(update={"full": False}))
+        return WatchReport.model_validate(sums.model_dump(exclude={"actor", "full"}))
+
+    async def _start(self, deal: DealToStart, actor: str) -> int:
+        try:
+            _ = await workflow.start_child_workflow(
+                ActivateQuote.run,
+                ActivationOrder(quote_id=deal.quote_id, revision=deal.revision, actor=actor),
+                id=deal.workflow_id,
+                parent_close_policy=workflow.ParentClosePolicy.ABANDON,
+                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                static_summary=f"Activate quote {deal.quote_id}",
+            )
+        except WorkflowAlreadyStartedError:
+            return 0
+        return 1
