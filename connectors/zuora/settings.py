@@ -44,10 +44,6 @@ class ZuoraSettings(VendorSettings):
         default="ServiceEnd__c",
         description="rate plan: first day no longer served, where a charge has no end of its own",
     )
-    quantity_field: str = Field(
-        default="QuotedQuantity__c",
-        description="rate plan: quantity of a usage line, which a charge does not keep",
-    )
     correlation_field: str = Field(
         default="Correlation__c", description="order and subscription: correlation id"
     )

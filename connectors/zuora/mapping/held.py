@@ -34,12 +34,6 @@ def line_kind(plan_code: str, settings: ZuoraSettings) -> str:
     return {settings.discount_plan: "discount", settings.rounding_plan: "rounding"}.get(plan_code, "charge")
 
 
-def _quantity(held: Decimal | None, plan: schema.Wire, settings: ZuoraSettings) -> Decimal:
-    """Usage charges and flat fees hold no quantity: what was agreed stands in a custom field, else it is 1."""
-    kept = plan.custom(settings.quantity_field)
-    return Decimal(kept or 1) if held is None or kept is not None else held
-
-
 def _line_period(
     charge: schema.ChargeOverride, plan: schema.RatePlanOverride, term: Period, settings: ZuoraSettings
 ) -> Period:
@@ -87,7 +81,7 @@ def _order_line(
         charge_code=charge_code,
         type=kind,
         model=model,
-        quantity=_quantity(pricing.quantity, plan, settings),
+        quantity=Decimal(1) if pricing.quantity is None else pricing.quantity,
         unit_price=pricing.list_price if pricing.discount_amount is None else pricing.discount_amount,
         discount_percent=pricing.discount_percentage,
         tiers=tuple(t.ours() for t in pricing.tiers),
@@ -114,7 +108,7 @@ def _followed(line: OrderLine, aim: OrderLine) -> OrderLine:
     """What a discount or a rounding charge has no field for is that of the charge that it belongs to."""
     same: dict[str, object] = {"unit": aim.unit, "timing": aim.timing}
     if line.model in schema.DISCOUNTS:
-        same |= {"type": aim.type, "quantity": aim.quantity, "frequency": aim.frequency}
+        same |= {"type": aim.type, "frequency": aim.frequency}
     return line.model_copy(update=same)
 
 
@@ -191,7 +185,7 @@ def _subscription_charge(
         charge_code=_code(refs, "charge", charge.product_rate_plan_charge_id),
         type=kind,
         model=model,
-        quantity=_quantity(charge.quantity, plan, settings),
+        quantity=Decimal(1) if charge.quantity is None else charge.quantity,
         unit_price=charge.price if charge.discount_amount is None else charge.discount_amount,
         discount_percent=charge.discount_percentage,
         tiers=tuple(t.ours() for t in charge.tiers),
@@ -222,7 +216,6 @@ def subscription(
         c.model_copy(
             update={
                 "type": aims[c.lineage_id].type,
-                "quantity": aims[c.lineage_id].quantity,
                 "frequency": aims[c.lineage_id].frequency,
             }
         )

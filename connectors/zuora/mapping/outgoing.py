@@ -69,6 +69,9 @@ def _discounted(plan: OrderPlan, index: int) -> OrderLine:
 
 def _pricing(plan: OrderPlan, index: int, refs: MappingSet) -> dict[str, Any]:
     line = plan.lines[index]
+    counted = line.type is not ChargeType.USAGE and line.model not in (PriceModel.FLAT, *schema.DISCOUNTS)
+    if not counted and line.quantity != 1:
+        raise _refused(line, index, f"its charge keeps no quantity of {line.quantity}", "quantity", "state 1")
     if line.model in schema.DISCOUNTS:
         aim = _discounted(plan, index)
         amount = line.discount_percent if line.model is PriceModel.DISCOUNT_PERCENT else line.unit_price
@@ -91,11 +94,7 @@ def _pricing(plan: OrderPlan, index: int, refs: MappingSet) -> dict[str, Any]:
         )
     else:
         body = {"listPrice": line.unit_price}
-    if line.model is PriceModel.FLAT and line.quantity != 1 and line.type is not ChargeType.USAGE:
-        raise _refused(
-            line, index, f"a flat fee has no quantity of {line.quantity}", "quantity", "use a price per unit"
-        )
-    if line.model is not PriceModel.FLAT and line.type is not ChargeType.USAGE:
+    if counted:
         body["quantity"] = line.quantity
     return {key: body}
 
@@ -148,8 +147,6 @@ def _rate_plan(plan: OrderPlan, index: int, refs: MappingSet, settings: ZuoraSet
         and line.period.end != plan.term.end
     ):
         custom[settings.service_end_field] = line.period.end
-    if line.type is ChargeType.USAGE and line.quantity != 1:
-        custom[settings.quantity_field] = format(line.quantity, "f")
     return {
         "productRatePlanId": refs.id("plan", line.plan_code),
         "uniqueToken": f"plan-{index + 1}",

@@ -130,7 +130,7 @@ def discount(lineage: str = "QL-1", percent: str = "10", **changes: Any) -> Orde
         "charge_code": "DISCOUNT-PERCENT",
         "type": ChargeType.RECURRING,
         "model": PriceModel.DISCOUNT_PERCENT,
-        "quantity": Decimal(10),
+        "quantity": Decimal(1),
         "unit": "Seat",
         "discount_percent": Decimal(percent),
         "frequency": Frequency.MONTHLY,
