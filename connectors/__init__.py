@@ -1,1 +1,1 @@
-"""Vendors ' words turned into ours. Knows canonical only."""
+"""Vendors' words turned into ours. Knows canonical only."""
