@@ -10,9 +10,9 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from activities.contracts import crm, manners
 from activities.contracts.crm import DealsFound, DealToStart, FindDeals, MoveCursor
+from activities.contracts.stories import ACTIVATE_QUOTE, WATCH_DEALS, ActivationOrder
 from canonical.base import Model
 from workflows.kernel.calls import call
-from workflows.quote_to_subscription import ActivateQuote, ActivationOrder
 
 NAME = "closed-won"
 
@@ -41,7 +41,7 @@ class WatchReport(Model):
     )
 
 
-@workflow.defn(name="WatchDeals", versioning_behavior=VersioningBehavior.AUTO_UPGRADE)
+@workflow.defn(name=WATCH_DEALS, versioning_behavior=VersioningBehavior.AUTO_UPGRADE)
 class WatchDeals:
     """One round over the deals that changed."""
 
@@ -56,9 +56,7 @@ class WatchDeals:
         for deal in found.start:
             started += await self._start(deal, order.actor)
         for live in found.superseded:
-            await workflow.get_external_workflow_handle(live.workflow_id).signal(
-                ActivateQuote.superseded, live.revision
-            )
+            await workflow.get_external_workflow_handle(live.workflow_id).signal("superseded", live.revision)
         if found.cursor is not None:
             move = MoveCursor(name=NAME, cursor=found.cursor, again=found.again)
             await call(
@@ -85,7 +83,7 @@ class WatchDeals:
     async def _start(self, deal: DealToStart, actor: str) -> int:
         try:
             _ = await workflow.start_child_workflow(
-                ActivateQuote.run,
+                ACTIVATE_QUOTE,
                 ActivationOrder(quote_id=deal.quote_id, revision=deal.revision, actor=actor),
                 id=deal.workflow_id,
                 parent_close_policy=workflow.ParentClosePolicy.ABANDON,

@@ -14,7 +14,6 @@
 
 from datetime import timedelta
 
-from pydantic import Field
 from temporalio import workflow
 from temporalio.common import VersioningBehavior, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
@@ -40,8 +39,14 @@ from activities.contracts.billing import (
 from activities.contracts.crm import DealRead, FindContract, LockQuote, ReadDeal, WriteBack
 from activities.contracts.erp import RecordContract, RecordCustomer
 from activities.contracts.payments import CheckMethod
+from activities.contracts.stories import (
+    ACTIVATE_QUOTE,
+    SUBSCRIPTION,
+    ActivationOrder,
+    ActivationResult,
+    EntityState,
+)
 from activities.contracts.tax import EstimateTax
-from canonical.base import Model
 from canonical.document import DocumentRef
 from canonical.entity import Route
 from canonical.failures import Owner
@@ -51,7 +56,6 @@ from workflows.kernel.parking import CancelRequest
 from workflows.kernel.people import Story
 from workflows.kernel.saga import Saga
 from workflows.kernel.step import OnRejected, Step, StepKind, checked
-from workflows.subscription import EntityState, SubscriptionEntity
 
 _TAKE_BACK, _PIVOT, _FORWARD = StepKind.COMPENSATABLE, StepKind.PIVOT, StepKind.RETRIABLE
 
@@ -143,26 +147,7 @@ STEPS = checked(
 )  # fmt: skip
 
 
-class ActivationOrder(Model):
-    """What starts an activation. The workflow id is `activation/{quote_id}/r{revision}[/n{again}]`."""
-
-    quote_id: str
-    revision: str
-    again: int = Field(default=0, description="0, or k for the k-th repetition that a person asked for")
-    actor: str
-    reason: str = ""
-
-
-class ActivationResult(Model):
-    """How it ended, when it was not unwound."""
-
-    outcome: str = Field(description="activated, or refused when another activation has the quote")
-    holder: str = ""
-    subscription_number: str = ""
-    erp_document: str = ""
-
-
-@workflow.defn(name="ActivateQuote", versioning_behavior=VersioningBehavior.PINNED)
+@workflow.defn(name=ACTIVATE_QUOTE, versioning_behavior=VersioningBehavior.PINNED)
 class ActivateQuote(Story):
     """Turns one revision of one quote into a subscription."""
 
@@ -337,7 +322,7 @@ class ActivateQuote(Story):
         """Only activation starts entities; one that runs already is the same one."""
         try:
             _ = await workflow.start_child_workflow(
-                SubscriptionEntity.run,
+                SUBSCRIPTION,
                 EntityState(subscription_number=subscription_number, subscription=subscription),
                 id=f"subscription/{subscription_number}",
                 parent_close_policy=workflow.ParentClosePolicy.ABANDON,

@@ -7,13 +7,18 @@ new while one is parked for weeks.
 
 from typing import ClassVar
 
-from pydantic import Field
 from temporalio import workflow
 from temporalio.common import VersioningBehavior, WorkflowIDReusePolicy
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 
-from canonical.base import Model
-from canonical.document import DocumentRef
+from activities.contracts.stories import (
+    SUBSCRIPTION,
+    EntityState,
+    Operation,
+    OperationEnded,
+    SubscriptionView,
+    Ticket,
+)
 from canonical.subscription import MACHINE, SubscriptionState
 from workflows.kernel.people import REFUSED
 
@@ -22,60 +27,7 @@ MOST_REMEMBERED = 1500
 """Operation ids carried along; the store remembers all of them for life."""
 
 
-class Operation(Model):
-    """Something to be done to a subscription. The same id with the same content is the same operation."""
-
-    operation_id: str = Field(min_length=1, max_length=80)
-    kind: str
-    against_version: int = Field(ge=1, description="the version that the caller had seen")
-    content: DocumentRef
-    actor: str = Field(min_length=1)
-    reason: str = ""
-
-
-class Ticket(Model):
-    """What a caller gets at once. The result is read by it later."""
-
-    operation_id: str
-    place: int = Field(description="how many operations are before it, 0 when it is the next or running")
-    repeated: bool = Field(default=False, description="the operation was known already")
-
-
-class OperationEnded(Model):
-    """An operation reports back."""
-
-    operation_id: str
-    outcome: str = Field(description="applied, refused or unwound")
-    state: SubscriptionState | None = None
-    version: int | None = None
-    subscription: DocumentRef | None = None
-
-
-class EntityState(Model):
-    """Everything that an entity carries into its next run."""
-
-    subscription_number: str
-    subscription: DocumentRef
-    state: SubscriptionState = SubscriptionState.ACTIVE
-    version: int = 1
-    queue: tuple[Operation, ...] = ()
-    running: str | None = None
-    known: dict[str, str] = Field(
-        default_factory=dict, description="operation id -> hash of its content, newest last"
-    )
-
-
-class SubscriptionView(Model):
-    """The entity as people see it."""
-
-    subscription_number: str
-    state: SubscriptionState
-    version: int
-    running: str | None
-    queued: tuple[str, ...]
-
-
-@workflow.defn(name="Subscription", versioning_behavior=VersioningBehavior.PINNED)
+@workflow.defn(name=SUBSCRIPTION, versioning_behavior=VersioningBehavior.PINNED)
 class SubscriptionEntity:
     """One subscription."""
 
