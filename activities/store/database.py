@@ -33,34 +33,44 @@ _REFUSED = (
     asyncpg.InvalidCatalogNameError,
     asyncpg.InsufficientPrivilegeError,
 )
+_NOT_OURS = (asyncpg.UndefinedTableError, asyncpg.UndefinedFunctionError, asyncpg.UndefinedColumnError)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error, and those that the pool has wrapped it around; the innermost is the driver's own."""
+    current: BaseException | None = error
+    for _ in range(6):
+        if current is None:
+            return
+        yield current
+        inner = current.orig if isinstance(current, sa.DBAPIError) else None
+        current = inner or current.__cause__
 
 
 def failure_of(error: BaseException) -> Failure | None:
     """The failure kind of an error of the driver or the pool; None for what is a bug of ours."""
-    cause = error.orig.__cause__ if isinstance(error, sa.DBAPIError) and error.orig is not None else error
-    if isinstance(cause, Failure):
-        return cause
-    if isinstance(cause, _REFUSED):
-        return Misconfigured(
-            f"the database refuses us: {cause}",
-            code="store-refused",
-            field="REVSAGA_DATABASE_URL",
-            fix="correct REVSAGA_DATABASE_URL, or the rights of its user",
-        )
-    if isinstance(
-        cause, asyncpg.UndefinedTableError | asyncpg.UndefinedFunctionError | asyncpg.UndefinedColumnError
-    ):
-        return Misconfigured(
-            f"the database does not have our tables: {cause}",
-            code="store-not-migrated",
-            fix="revsaga db migrate",
-        )
-    if isinstance(error, _GONE) or isinstance(cause, _GONE):
-        return Transient(
-            f"the database does not answer: {cause or error}",
-            code="store-unavailable",
-            fix="start PostgreSQL, or correct REVSAGA_DATABASE_URL",
-        )
+    for cause in _causes(error):
+        if isinstance(cause, Failure):
+            return cause
+        if isinstance(cause, _REFUSED):
+            return Misconfigured(
+                f"the database refuses us: {cause}",
+                code="store-refused",
+                field="REVSAGA_DATABASE_URL",
+                fix="correct REVSAGA_DATABASE_URL, or the rights of its user",
+            )
+        if isinstance(cause, _NOT_OURS):
+            return Misconfigured(
+                f"the database does not have our tables: {cause}",
+                code="store-not-migrated",
+                fix="revsaga db migrate",
+            )
+        if isinstance(cause, _GONE):
+            return Transient(
+                f"the database does not answer: {cause}",
+                code="store-unavailable",
+                fix="start PostgreSQL, or correct REVSAGA_DATABASE_URL",
+            )
     return None
 
 

@@ -290,5 +290,29 @@ class LeaseRow(SQLModel, table=True):
     expires_at: datetime = Field(sa_column=_moment(default="'-infinity'"))
 
 
+class DocumentRow(SQLModel, table=True):
+    """A large document, addressed by its content."""
+
+    __tablename__ = "document"
+
+    hash: str = Field(primary_key=True, sa_type=Text)
+    kind: str = Field(sa_type=Text)
+    body: str = Field(sa_type=Text)
+    stored_at: datetime = Field(sa_column=_moment(default="now()"))
+
+
+class MasterDataRow(SQLModel, table=True):
+    """One version of one part of our own master data."""
+
+    __tablename__ = "master_data"
+
+    kind: str = Field(primary_key=True, sa_type=Text)
+    version: int = Field(primary_key=True)
+    body: str = Field(sa_type=Text)
+    actor: str = Field(sa_type=Text)
+    reason: str = Field(sa_type=Text)
+    changed_at: datetime = Field(sa_column=_moment(default="now()"))
+
+
 # What the migrations are compared with.
 METADATA = SQLModel.metadata
