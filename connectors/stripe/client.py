@@ -34,7 +34,7 @@ def _read(answer: Answer, shape: type[Shape]) -> Shape:
         raise failure(answer)
     found = answer.json()
     if isinstance(found, dict) and isinstance(found.get("error"), dict):
-        raise failure(answer)
+        raise answer.unreadable("answer-unexpected", "a success that holds an error object")
     try:
         return shape.model_validate(found)
     except ValidationError as error:
