@@ -75,6 +75,14 @@ TABLE = ErrorTable(
             fix="correct the field that the message names",
         ),
         Rule(kind=Kind.REJECTED, code="EntityNotFoundError", name="tax-record-unknown"),
+        Rule(
+            kind=Kind.MISCONFIGURED,
+            status=404,
+            message="without an error object",
+            name="address-wrong",
+            field="base_url",
+            fix="set base_url to the address of the tax engine's API",
+        ),
     ),
 )
 ADDRESS_CODES = frozenset({"tax-address-refused", "tax-request-refused"})

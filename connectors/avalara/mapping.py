@@ -176,9 +176,9 @@ def _reverse_charged(transaction: Transaction, number: str) -> bool:
 
 def on_list(nexus_list: Iterable[Nexus], address: Address, on: date) -> bool:
     """Whether the company should collect there. An expired row counts: tax that stopped with it needs a person."""
+    country, region = address.country.upper(), address.region.upper()
     return any(
-        n.country == address.country and n.region in ("", address.region) and n.effective_from <= on
-        for n in nexus_list
+        n.country == country and n.region in ("", region) and n.effective_from <= on for n in nexus_list
     )
 
 
@@ -268,6 +268,9 @@ def determination(
                 amount=Money.exactly(line.tax, currency),
                 rows=tuple(_row(d, currency) for d in line.details),
                 zero_reason=zero_reason(line, transaction, request, listed),
+                tax_code=line.tax_code or "",
+                inclusive=line.tax_included,
+                exempt=None if line.exempt_amount is None else Money.exactly(line.exempt_amount, currency),
             )
         )
     if sum((line.tax for line in transaction.lines), Decimal(0)) != transaction.total_tax:

@@ -117,7 +117,9 @@ class Line(Wire):
     line_amount: Decimal = Decimal(0)
     tax: Decimal
     taxable_amount: Decimal = Decimal(0)
-    exempt_amount: Decimal = Decimal(0)
+    exempt_amount: Decimal | None = None
+    tax_code: str | None = None
+    tax_included: bool = False
     is_item_taxable: bool | None = None
     details: tuple[Detail, ...] = ()
 

@@ -83,13 +83,22 @@ class StripePayments:
             if found is None:
                 return None
             problem = problem or found
+        searched, limit = 0, self.client.settings.payments_searched
         async for payment in self.client.payment_intents(customer.id):
+            searched += 1
+            if searched > limit:
+                break
             for permission in mapping.from_payments([payment], method.id):
                 found = await self._fault(permission, method)
                 if found is None:
                     return None
                 problem = problem or found
-        return problem or mapping.why_unprepared(setups, method.id)
+        problem = problem or mapping.why_unprepared(setups, method.id)
+        return (
+            f"{problem} (payments before the latest {limit} were not searched)"
+            if searched > limit
+            else problem
+        )
 
     async def _fault(self, permission: Permission, method: PaymentMethod) -> str | None:
         if permission.mandate is None:

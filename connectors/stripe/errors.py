@@ -49,6 +49,14 @@ TABLE = ErrorTable(
             field="api_version",
             fix="pin a version that the account knows",
         ),
+        Rule(
+            kind=Kind.MISCONFIGURED,
+            status=404,
+            message="without an error object",
+            name="address-wrong",
+            field="base_url",
+            fix="set base_url to the address of the payment gateway's API",
+        ),
     ),
 )
 UNKNOWN_RECORD = "gateway-record-unknown"

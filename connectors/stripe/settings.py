@@ -1,6 +1,6 @@
 """Where the gateway is, who we are to it, and the API version that we speak."""
 
-from pydantic import SecretStr
+from pydantic import Field, SecretStr
 
 from connectors.kit.settings import VendorSettings, vendor_config
 
@@ -15,6 +15,8 @@ class StripeSettings(VendorSettings):
     api_version: str = "2026-10-28.endive"
     account: str | None = None
     """Connected account to act on (`acct_...`); None for our own."""
+    payments_searched: int = Field(default=1000, gt=0)
+    """How many of a customer's latest payments are searched for one that prepared the method."""
     debit_kinds: tuple[str, ...] = (
         "acss_debit",
         "au_becs_debit",

@@ -59,6 +59,11 @@ async def test_the_wait_that_is_asked_for(header: dict[str, str], seconds: float
     assert (failure.kind, failure.retry_after) == (Kind.TRANSIENT, seconds)
 
 
+async def test_somebody_elses_404_is_a_wrong_address() -> None:
+    failure = await failing(kind="status", status=404, body="<html>nothing here</html>")
+    assert (failure.kind, failure.code, failure.field) == (Kind.MISCONFIGURED, "address-wrong", "base_url")
+
+
 async def test_a_refused_credential_is_misconfigured() -> None:
     failure = await failing(kind="expired_token")
     assert (failure.kind, failure.code, failure.field) == (

@@ -130,6 +130,17 @@ async def test_the_preparing_payment_may_lie_pages_back() -> None:
     assert sum(entry["path"] == "/v1/payment_intents" for entry in sandbox.log) == 3
 
 
+async def test_the_search_for_a_preparing_payment_ends() -> None:
+    sandbox = data.gateway(endpoint_rate=None, global_rate=None)
+    caller = Caller(sandbox)
+    form = {"amount": "100", "currency": "usd", "customer": "cus_acme", "payment_method": "pm_fresh"}
+    await caller.post("/v1/payment_intents", confirm="true", setup_future_usage="off_session", **form)
+    await caller.post("/v1/payment_intents", **form)
+    check = await data.payments(sandbox, payments_searched=1).check_method("cus_acme", "pm_fresh")
+    assert (check.usable, "before the latest 1 were not searched" in check.why) == (False, True)
+    assert (await data.payments(sandbox, payments_searched=2).check_method("cus_acme", "pm_fresh")).usable
+
+
 async def test_an_unfinished_set_up_is_told() -> None:
     sandbox = data.gateway()
     caller = Caller(sandbox)

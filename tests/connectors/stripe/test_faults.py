@@ -77,6 +77,11 @@ async def test_a_rolled_key_is_misconfigured() -> None:
     )
 
 
+async def test_somebody_elses_404_is_a_wrong_address() -> None:
+    failure = await failing(kind="status", status=404, body="<html>nothing here</html>")
+    assert (failure.kind, failure.code, failure.field) == (Kind.MISCONFIGURED, "address-wrong", "base_url")
+
+
 async def test_an_error_inside_a_200_is_no_success() -> None:
     body = {"error": {"type": "api_error", "message": "strange"}}
     failure = await failing(kind="status", status=200, body=body)
