@@ -48,7 +48,9 @@ def everything() -> OrderPlan:
     """One line of each kind: a ramp, a discount, a rounding, one-time, tiers, volume, usage."""
     return data.order(
         data.line(period=FIRST_HALF),
-        data.line(lineage="QL-2", period=HALF, unit_price=Decimal("99.123456789012"), quantity=Decimal("2.5")),
+        data.line(
+            lineage="QL-2", period=HALF, unit_price=Decimal("99.123456789012"), quantity=Decimal("2.5")
+        ),
         data.discount("QL-2", "12.5", period=HALF),
         data.rounding("-0.01", "QL-2", period=Period(start=date(2027, 11, 1), end=data.YEAR.end)),
         data.line("SUPPORT-FEE", "QL-3", frequency=Frequency.QUARTERLY, timing=Timing.ARREARS),
@@ -235,7 +237,12 @@ def test_references_leave_out_what_has_no_number_and_mark_what_is_not_active() -
                     "productRatePlanNumber": "A",
                     "productRatePlanCharges": [{"id": "2", "productRatePlanChargeNumber": "B"}],
                 },
-                {"id": "3", "productRatePlanNumber": "C", "status": "Expired", "productRatePlanCharges": None},
+                {
+                    "id": "3",
+                    "productRatePlanNumber": "C",
+                    "status": "Expired",
+                    "productRatePlanCharges": None,
+                },
                 {"id": "4", "productRatePlanCharges": [{"id": "5"}]},
             ],
         }

@@ -62,7 +62,9 @@ def test_partial_periods_count_their_days_of_the_billing_period() -> None:
 
 
 def test_periods_that_begin_on_the_31st_survive_short_months() -> None:
-    charge = replace(SEAT, start=date(2026, 1, 31), end=date(2026, 4, 30), anchor=date(2026, 1, 31), anchor_day=31)
+    charge = replace(
+        SEAT, start=date(2026, 1, 31), end=date(2026, 4, 30), anchor=date(2026, 1, 31), anchor_day=31
+    )
     assert [i.start for i in rate([charge], "USD", END)] == [
         date(2026, 1, 31), date(2026, 2, 28), date(2026, 3, 31)
     ]  # fmt: skip
