@@ -166,7 +166,8 @@ def http_date(stamp: str) -> str:
 
 def query_time(instant: datetime) -> str:
     """An instant as a literal in a query."""
-    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    # Milliseconds matter: a stamp that is cut would find its own row again, for ever.
+    return instant.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 # Queries

@@ -30,7 +30,10 @@ def shared_key() -> str:
 
 
 class SalesforceSandbox(Sandbox):
-    """An org with CPQ. `api_calls` counts the calls of the day; `daily_limit` ends them with 403."""
+    """An org with CPQ. `api_calls` counts the calls of the day; `daily_limit` ends them with 403.
+
+    `instance_url` is where its data lives; empty: where it signs people in.
+    """
 
     vendor = "salesforce"
 
@@ -45,10 +48,12 @@ class SalesforceSandbox(Sandbox):
         person_accounts: bool = True,
         daily_limit: int = 1_000_000,
         page_size: int = 2000,
+        instance_url: str = "",
     ) -> None:
         self.types = org_schema(multi_currency=multi_currency, person_accounts=person_accounts)
         self.daily_limit = daily_limit
         self.page_size = page_size
+        self.instance_url = instance_url
         self.api_calls = 0
         self.consumer_key = "3MVG9RevsagaConsumer"
         self.consumer_secret = "revsaga-consumer-secret"  # noqa: S105 -- opens nothing but this sandbox
@@ -191,7 +196,7 @@ class SalesforceSandbox(Sandbox):
             auth.check_client(call, consumer=self.consumer_key, secret=self.consumer_secret)
         else:
             raise auth.refusal("unsupported_grant_type", "grant type not supported")
-        return Reply.json(auth.token_body(self.tokens.issue(), call.origin))
+        return Reply.json(auth.token_body(self.tokens.issue(), self.instance_url or call.origin))
 
     @route("GET", "/services/data", open=True)
     @route("GET", "/services/data/", open=True)

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+import httpx
+
 from canonical.party import Parties
 from canonical.quote import Deal, QuoteMark
 from connectors.kit.sandbox import SandboxTransport
@@ -63,3 +65,24 @@ def once(org: SalesforceSandbox) -> None:
 def run(coroutine: Any) -> Any:
     """Run to the end, for properties, which are not async themselves."""
     return asyncio.run(coroutine)
+
+
+class Interfering(httpx.AsyncBaseTransport):
+    """A wire on which something else happens before or after the next calls of a method."""
+
+    def __init__(self, org: SalesforceSandbox) -> None:
+        self.inner = SandboxTransport(org)
+        self.before: dict[str, list[Callable[[], Any]]] = {}
+        self.after: dict[str, list[Callable[[], Any]]] = {}
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        await self._strike(self.before, request.method)
+        response = await self.inner.handle_async_request(request)
+        await self._strike(self.after, request.method)
+        return response
+
+    async def _strike(self, waiting: dict[str, list[Callable[[], Any]]], method: str) -> None:
+        if waiting.get(method):
+            outcome = waiting[method].pop(0)()
+            if outcome is not None:
+                await outcome
