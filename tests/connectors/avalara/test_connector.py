@@ -10,7 +10,7 @@ from canonical.tax import ZeroReason
 from connectors.avalara.client import AvalaraClient
 from connectors.avalara.connector import AvalaraTax
 from connectors.avalara.manifest import MANIFEST
-from connectors.kit.sandbox import SandboxTransport, serve
+from connectors.kit.sandbox import Fault, SandboxTransport, serve
 from tests.connectors.avalara import data
 
 A = data.address
@@ -50,9 +50,15 @@ async def test_nexus_reads_every_page_and_finds_the_company_by_code() -> None:
     assert sum(entry["path"].endswith("/companies") for entry in sandbox.log) == 1
 
 
-async def test_nexus_without_links_goes_on_by_count() -> None:
-    small = data.tax(data.engine(), page_size=4)
-    assert set(await small.nexus("US-INC")) == set(data.NEXUS["US-INC"])
+async def test_a_list_without_links_goes_on_by_count() -> None:
+    sandbox = data.engine()
+    for region in ("PA", "WA"):
+        row = {"country": "US", "region": region, "nexusTypeId": "SalesTax", "effectiveDate": "2020-01-01"}
+        body = {"@recordsetCount": 2, "value": [row]}
+        sandbox.faults.add(Fault(match="/nexus", kind="status", status=200, body=body))
+    found = await data.tax(sandbox).nexus("US-INC")
+    assert found == (data.nexus("US", "PA", "sales"), data.nexus("US", "WA", "sales"))
+    assert "skip=1" in sandbox.log[-1]["query"]
 
 
 @pytest.mark.parametrize("company", ["NOBODY", "O'Neill & Sons", "x' or companyCode ne 'x"])

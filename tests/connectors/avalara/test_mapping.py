@@ -112,11 +112,13 @@ def test_tax_codes_become_references() -> None:
 
 NEXUS_ROW = {"jurisType": "STA", "nonTaxableType": "NexusRule", "nonTaxableAmount": 125, "tax": 0}
 PRODUCT_ROW = NEXUS_ROW | {"nonTaxableType": "ProductTaxabilityRule"}
+PARTLY_ROW = NEXUS_ROW | {"nonTaxableType": "BaseRule", "nonTaxableAmount": 25, "taxableAmount": 100}
 EXEMPT_ROW = {"jurisType": "STA", "nonTaxableType": "ExemptEntityRule", "exemptAmount": 125, "tax": 0}
 BARE_ROW = {"jurisType": "STA", "taxableAmount": 125, "rate": 0, "tax": 0}
 HERE = data.nexus("US", "PA", "sales")
 LATER = data.nexus("US", "PA", "sales", effective_from=date(2027, 1, 1))
 EXPIRED = data.nexus("US", "PA", "sales", effective_to=date(2026, 1, 1))
+TODAY = data.nexus("US", "PA", "sales", effective_from=data.ON)
 ELSEWHERE = data.nexus("US", "WA", "sales")
 COUNTRY = data.nexus("US", "", "sales")
 
@@ -129,6 +131,8 @@ COUNTRY = data.nexus("US", "", "sales")
         ({"details": []}, (ELSEWHERE, LATER), ZeroReason.NO_NEXUS),
         ({"details": []}, (HERE,), ZeroReason.UNEXPLAINED),
         ({"details": [NEXUS_ROW]}, (HERE,), ZeroReason.UNEXPLAINED),
+        ({"details": [NEXUS_ROW]}, (TODAY,), ZeroReason.UNEXPLAINED),
+        ({"details": [PARTLY_ROW]}, (HERE,), ZeroReason.UNEXPLAINED),
         ({"details": [NEXUS_ROW]}, (EXPIRED,), ZeroReason.UNEXPLAINED),
         ({"details": [NEXUS_ROW]}, (COUNTRY,), ZeroReason.UNEXPLAINED),
         ({"details": [PRODUCT_ROW]}, (HERE,), ZeroReason.NOT_TAXABLE),

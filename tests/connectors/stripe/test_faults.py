@@ -82,6 +82,13 @@ async def test_somebody_elses_404_is_a_wrong_address() -> None:
     assert (failure.kind, failure.code, failure.field) == (Kind.MISCONFIGURED, "address-wrong", "base_url")
 
 
+@pytest.mark.parametrize("path", ["/v1/customers/", "/v1/payment_methods/", "/v1/mandates/"])
+async def test_only_an_unknown_record_is_an_answer(path: str) -> None:
+    body = {"error": {"type": "invalid_request_error", "code": "parameter_unknown", "message": "no"}}
+    failure = await failing(path, kind="status", status=400, body=body)
+    assert (failure.kind, failure.code) == (Kind.REJECTED, "stripe-parameter-unknown")
+
+
 async def test_an_error_inside_a_200_is_no_success() -> None:
     body = {"error": {"type": "api_error", "message": "strange"}}
     failure = await failing(kind="status", status=200, body=body)
