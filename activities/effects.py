@@ -43,10 +43,10 @@ from activities.store.effect_entry import (
     KillPoint,
     Sending,
     answered,
-    entry_of,
     former_of,
     uncertain,
 )
+from activities.store.effect_ledger import Ledger, unsure
 from activities.store.holder import LOCK_CLASS, Holder
 from activities.store.store import Store
 from activities.store.xref import Xref
@@ -58,7 +58,6 @@ from canonical.failures import (
     Kind,
     OutcomeUnknown,
     Rejected,
-    Transient,
 )
 
 __all__ = ["KILL_POINTS", "Effects", "Entry", "Former", "Sending"]
@@ -92,7 +91,7 @@ class _Work(Generic[M]):
     vendor_ref: Callable[[M], str]
 
 
-class Effects:
+class Effects(Ledger):
     """The ledger. Share one among all activities of a process.
 
     `patience` is how many real seconds a call waits for the same effect in another hand; `send_limit` how many one try
@@ -108,7 +107,7 @@ class Effects:
         patience: float = 5.0,
         send_limit: float = 300.0,
     ) -> None:
-        self._store = store
+        super().__init__(store)
         self._clock = clock or SystemClock()
         self._kill_point = kill_point
         self._patience = patience
@@ -139,20 +138,25 @@ class Effects:
         The done mark, `events` and `xrefs` are written in one transaction.
 
         Raises what `send` raises, and: Conflict `key-reused` (other content under this key), Rejected `undone` (an undo
-        was here first), OutcomeUnknown `effect-uncertain` (nobody can tell), Transient `effect-in-flight` (another hand
-        is at it), Conflict `xref-conflict`.
+        was here first), OutcomeUnknown `effect-uncertain` (nobody can tell), `effect-in-flight` (another hand is at it)
+        or `store-...` (the ledger cannot be asked, so nobody can tell either), Conflict `xref-conflict`.
         """
         work = _Work(key, fingerprint, send, probe, result, window, repeatable, events, xrefs, vendor_ref)
+        with unsure(key):
+            return await self._once(work, vendor, correlation_id)
+
+    async def _once(self, work: _Work[M], vendor: str, correlation_id: str) -> M:
+        key = work.key
         async with self._mine(key):
             holder = await self._holder.number()
-            first = "intent" if probe is None and not repeatable else "sent"
+            first = "intent" if work.probe is None and not work.repeatable else "sent"
             now = await self._clock.now()
-            values = (key, fingerprint, first, holder, now, vendor, correlation_id)
+            values = (key, work.fingerprint, first, holder, now, vendor, correlation_id)
             row = await self._store.fetchrow(sql.BEGIN, *values)
             row = await self._settled(key, row)
-            self._check(row, fingerprint)
+            self._check(row, work.fingerprint)
             if row["state"] == "done":
-                return result.model_validate_json(row["result"])
+                return work.result.model_validate_json(row["result"])
             if row["fresh"] and first == "sent":
                 return await self._try(work, row["generation"], row["tries"], doubt=False)
             return await self._again(work, row, now)
@@ -160,7 +164,7 @@ class Effects:
     async def void(self, key: str) -> Former:
         """Put the tombstone on `key`, so that a late try is refused; what the row said before, the same every time.
 
-        A try that is in flight is waited for: Transient `effect-in-flight` when it takes longer than `patience`.
+        A try that is in flight is waited for: OutcomeUnknown `effect-in-flight` when it takes longer than `patience`.
         """
         async with self._mine(key):
             limit = asyncio.get_running_loop().time() + self._patience
@@ -209,16 +213,6 @@ class Effects:
             correlation_id=correlation_id,
         )
 
-    async def entry(self, key: str) -> Entry | None:
-        """The row of `key`, or None."""
-        row = await self._store.fetchrow(sql.ENTRY, key)
-        return None if row is None else entry_of(row)
-
-    async def entries(self, prefix: str) -> tuple[Entry, ...]:
-        """All rows whose key starts with `prefix` (a workflow id and a slash), oldest first."""
-        rows = await self._store.fetch(sql.ENTRIES, prefix)
-        return tuple(entry_of(row) for row in rows)
-
     @asynccontextmanager
     async def _mine(self, key: str) -> AsyncIterator[None]:
         """One task of this process at a time works on a key; the others wait for it, not longer than `patience`."""
@@ -237,8 +231,8 @@ class Effects:
         """A try that was sent before this moment (real time) is lost, whoever sent it."""
         return datetime.now(UTC) - timedelta(seconds=self._send_limit)
 
-    def _in_flight(self, key: str) -> Transient:
-        return Transient(f"{key} is being done right now", code="effect-in-flight", retry_after=1.0)
+    def _in_flight(self, key: str) -> OutcomeUnknown:
+        return OutcomeUnknown(f"{key} is being done right now", code="effect-in-flight", retry_after=1.0)
 
     async def _settled(self, key: str, row: "asyncpg.Record | None") -> "asyncpg.Record":
         """The row once nobody else who lives is at it."""

@@ -76,6 +76,7 @@ SLA_HOURS: dict[Owner, int] = {Owner.REVOPS: 24, Owner.FINANCE_OPS: 24, Owner.IN
 ROUTING: dict[str, Owner] = {
     # the deal, the quote and what is sold
     "account": Owner.REVOPS,
+    "accounts": Owner.REVOPS,
     "address": Owner.REVOPS,
     "amount": Owner.REVOPS,
     "bundle": Owner.REVOPS,
@@ -85,12 +86,14 @@ ROUTING: dict[str, Owner] = {
     "sold-to": Owner.REVOPS,
     "charge": Owner.REVOPS,
     "content-changed": Owner.REVOPS,
+    "crm": Owner.REVOPS,
     "customer": Owner.REVOPS,
     "deal": Owner.REVOPS,
     "discount": Owner.REVOPS,
     "hierarchy": Owner.REVOPS,
     "line": Owner.REVOPS,
     "method": Owner.REVOPS,
+    "not-as-agreed": Owner.REVOPS,
     "opportunity": Owner.REVOPS,
     "order-differs": Owner.REVOPS,
     "payment-method": Owner.REVOPS,
@@ -100,6 +103,7 @@ ROUTING: dict[str, Owner] = {
     "quote": Owner.REVOPS,
     "quote-locked": Owner.REVOPS,
     "ramp": Owner.REVOPS,
+    "record-locked-by-approval": Owner.REVOPS,
     "service-date": Owner.REVOPS,
     "usage": Owner.REVOPS,
     # money, tax, entities and the ledger
@@ -109,6 +113,8 @@ ROUTING: dict[str, Owner] = {
     "currency": Owner.FINANCE_OPS,
     "entity": Owner.FINANCE_OPS,
     "erp": Owner.FINANCE_OPS,
+    "estimate": Owner.FINANCE_OPS,
+    "location": Owner.FINANCE_OPS,
     "mapping": Owner.FINANCE_OPS,
     "mapping-product": Owner.REVOPS,
     "nexus": Owner.FINANCE_OPS,
@@ -117,6 +123,7 @@ ROUTING: dict[str, Owner] = {
     "payment-terms": Owner.FINANCE_OPS,
     "period": Owner.FINANCE_OPS,
     "preview": Owner.FINANCE_OPS,
+    "read-back": Owner.FINANCE_OPS,
     "route": Owner.FINANCE_OPS,
     "segment": Owner.FINANCE_OPS,
     "ssp": Owner.FINANCE_OPS,
@@ -126,28 +133,77 @@ ROUTING: dict[str, Owner] = {
     "terms": Owner.FINANCE_OPS,
     "vat": Owner.FINANCE_OPS,
     # machinery
+    "activation": Owner.INTEGRATION,
     "answer": Owner.INTEGRATION,
+    "api": Owner.INTEGRATION,
     "auth": Owner.INTEGRATION,
+    "autopay": Owner.INTEGRATION,
     "bug": Owner.INTEGRATION,
+    "cancelled": Owner.INTEGRATION,
+    "case": Owner.INTEGRATION,
+    "certificate": Owner.INTEGRATION,
+    "client": Owner.INTEGRATION,
+    "clock": Owner.INTEGRATION,
+    "code": Owner.INTEGRATION,
+    "concurrency": Owner.INTEGRATION,
+    "concurrent": Owner.INTEGRATION,
     "connection": Owner.INTEGRATION,
     "connector": Owner.INTEGRATION,
     "credential": Owner.INTEGRATION,
+    "cursor": Owner.INTEGRATION,
+    "custom": Owner.INTEGRATION,
+    "daily": Owner.INTEGRATION,
+    "document": Owner.INTEGRATION,
     "effect": Owner.INTEGRATION,
+    "engine": Owner.INTEGRATION,
     "event": Owner.INTEGRATION,
+    "external": Owner.INTEGRATION,
+    "fault": Owner.INTEGRATION,
+    "field": Owner.INTEGRATION,
+    "gateway": Owner.INTEGRATION,
+    "host": Owner.INTEGRATION,
+    "idempotency": Owner.INTEGRATION,
+    "internal": Owner.INTEGRATION,
+    "key": Owner.INTEGRATION,
     "key-reused": Owner.INTEGRATION,
     "lease": Owner.INTEGRATION,
     "limit": Owner.INTEGRATION,
+    "lock": Owner.INTEGRATION,
     "network": Owner.INTEGRATION,
+    "not-reached": Owner.INTEGRATION,
+    "object": Owner.INTEGRATION,
     "outcome": Owner.INTEGRATION,
+    "page": Owner.INTEGRATION,
+    "paging": Owner.INTEGRATION,
     "payload": Owner.INTEGRATION,
+    "permission": Owner.INTEGRATION,
+    "private": Owner.INTEGRATION,
+    "query": Owner.INTEGRATION,
     "rate": Owner.INTEGRATION,
+    "record": Owner.INTEGRATION,
+    "redirect": Owner.INTEGRATION,
+    "reference": Owner.INTEGRATION,
+    "refused": Owner.INTEGRATION,
+    "request": Owner.INTEGRATION,
+    "row": Owner.INTEGRATION,
+    "rule": Owner.INTEGRATION,
     "schema": Owner.INTEGRATION,
     "server": Owner.INTEGRATION,
+    "service": Owner.INTEGRATION,
+    "signature": Owner.INTEGRATION,
     "store": Owner.INTEGRATION,
+    "system": Owner.INTEGRATION,
+    "temporary": Owner.INTEGRATION,
     "throttled": Owner.INTEGRATION,
     "timeout": Owner.INTEGRATION,
+    "token": Owner.INTEGRATION,
+    "unavailable": Owner.INTEGRATION,
     "undo": Owner.INTEGRATION,
     "undone": Owner.INTEGRATION,
+    "unexpected": Owner.INTEGRATION,
+    "unlock": Owner.INTEGRATION,
+    "value": Owner.INTEGRATION,
+    "weights": Owner.INTEGRATION,
     "xref": Owner.INTEGRATION,
 }
 
@@ -160,7 +216,7 @@ class Routed(Model):
 
 
 def route_case(code: str, findings: tuple[Finding, ...] = ()) -> Routed:
-    """The owner of a code: the longest prefix (whole words) wins.
+    """The owner of a code: the longest prefix (whole words) wins; a leading name of a vendor is passed over.
 
     A failure that bundles findings goes to the owner of most of them (ties: in the order of `Owner`).
     """
@@ -168,10 +224,11 @@ def route_case(code: str, findings: tuple[Finding, ...] = ()) -> Routed:
         counts = {owner: sum(f.owner is owner for f in findings) for owner in Owner}
         return Routed(owner=max(Owner, key=lambda owner: counts[owner]), rule="findings")
     words = code.split("-")
-    for size in range(len(words), 0, -1):
-        prefix = "-".join(words[:size])
-        if prefix in ROUTING:
-            return Routed(owner=ROUTING[prefix], rule=prefix)
+    for start in (0, 1):
+        for end in range(len(words), start, -1):
+            prefix = "-".join(words[start:end])
+            if prefix in ROUTING:
+                return Routed(owner=ROUTING[prefix], rule=prefix)
     return Routed(owner=Owner.INTEGRATION, rule="")
 
 

@@ -134,6 +134,10 @@ class Database:
                 fairy = await self.engine.raw_connection()
             try:
                 yield driver
+            except asyncio.CancelledError:
+                # A statement may still be on its way on this connection: nobody else may get it.
+                driver.terminate()
+                raise
             finally:
                 if driver.is_closed():
                     await asyncio.shield(greenlet_spawn(fairy.invalidate))

@@ -65,6 +65,7 @@ class Entry(Model):
     sent_real: datetime | None
     failure: FailureRecord | None
     result: Any
+    doubt: bool = False
 
 
 def entry_of(row: "asyncpg.Record") -> Entry:

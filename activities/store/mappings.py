@@ -41,16 +41,27 @@ class Mappings:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._loaded: dict[str, MappingSet] = {}
 
     async def active(self, vendor: str) -> MappingSet:
-        """The maps in force; an empty set of version 0 when none was ever activated."""
-        rows = await self._database.fetch(
-            """SELECT v.version, m.kind, m.code, m.vendor_id FROM mapping_version v
-               LEFT JOIN mapping m USING (vendor, version) WHERE v.vendor = $1 AND v.state = 'active'""",
-            vendor,
+        """The maps in force; an empty set of version 0 when none was ever activated.
+
+        The rows of a version never change, so they are read once; which version is in force is asked every time.
+        """
+        version = await self._database.fetchval(
+            "SELECT version FROM mapping_version WHERE vendor = $1 AND state = 'active'", vendor
         )
-        entries = {f"{r['kind']}:{r['code']}": r["vendor_id"] for r in rows if r["kind"] is not None}
-        return MappingSet(vendor=vendor, version=rows[0]["version"] if rows else 0, entries=entries)
+        loaded = self._loaded.get(vendor)
+        if loaded is not None and loaded.version == version:
+            return loaded
+        rows = await self._database.fetch(
+            "SELECT kind, code, vendor_id FROM mapping WHERE vendor = $1 AND version = $2",
+            vendor,
+            version or 0,
+        )
+        entries = {f"{r['kind']}:{r['code']}": r["vendor_id"] for r in rows}
+        self._loaded[vendor] = MappingSet(vendor=vendor, version=version or 0, entries=entries)
+        return self._loaded[vendor]
 
     async def diff(self, vendor: str, references: Sequence[Reference]) -> tuple[MappingChange, ...]:
         """What activating `references` would change, by kind and code. Inactive records count as absent.

@@ -200,10 +200,10 @@ async def test_what_is_in_flight_elsewhere_is_waited_for_and_then_told(database_
     )
     await sent.wait()
     impatient = Effects(ours, patience=0.2)
-    with pytest.raises(Transient) as caught:
+    with pytest.raises(OutcomeUnknown) as caught:
         await doer(impatient, vendor)()
     assert caught.value.code == "effect-in-flight"
-    with pytest.raises(Transient) as caught:
+    with pytest.raises(OutcomeUnknown) as caught:
         await impatient.void("wf/step/do")
     assert caught.value.code == "effect-in-flight"
     waiting = asyncio.create_task(doer(Effects(ours), vendor)())
@@ -448,6 +448,61 @@ async def test_real_tries_are_counted_and_named_in_the_failure(store: Store) -> 
     entry = await effects.entry("wf/step/do")
     assert entry is not None
     assert (entry.tries, entry.generation) == (4, 4)
+
+
+async def test_a_store_that_fails_after_the_effect_leaves_it_unknown_and_not_undone(store: Store) -> None:
+    effects, vendor = Effects(store), Vendor()
+
+    async def then_break(sending: Sending) -> Thing:
+        made = await vendor.create("N-1", sending.header)
+        await store.execute("ALTER TABLE effect RENAME TO effect_away")
+        return made
+
+    async def once() -> Thing:
+        return await effects.once(
+            "k",
+            fingerprint="f",
+            send=then_break,
+            probe=lambda: vendor.probe("N-1"),
+            result=Thing,
+            window=None,
+        )
+
+    for _ in range(2):
+        with pytest.raises(OutcomeUnknown) as caught:
+            await once()
+        assert (caught.value.code, caught.value.fix) == ("store-not-migrated", "revsaga db migrate")
+    assert isinstance(await effects.truth("k", Transient("x", code="x")), OutcomeUnknown)
+    await store.execute("ALTER TABLE effect_away RENAME TO effect")
+    assert (await once()).vendor_id == "v0"
+    assert vendor.books == ["N-1"]
+
+
+async def test_only_a_certain_absence_lets_a_later_failure_stand(store: Store) -> None:
+    effects, later = Effects(store), Transient("paused", code="connector-paused", fix="resume it")
+    assert await effects.truth("never", later) is later
+    for plan, certain in (("ok", False), ("reject", True), ("lost-before", False), ("500-before", False)):
+        vendor, key = Vendor(plan=[plan], prefix=f"{plan}-"), f"wf/{plan}/do"
+        await asyncio.gather(doer(effects, vendor, plan)(key), return_exceptions=True)
+        told = await effects.truth(key, later)
+        assert (told is later) is certain
+        assert isinstance(told, Transient if certain else OutcomeUnknown)
+    assert [e.key for e in await effects.open_entries()] == ["wf/lost-before/do", "wf/500-before/do"]
+    assert len(await effects.entries("wf/")) == 4
+
+
+async def test_cancelled_statements_poison_no_connection(database_url: str) -> None:
+    store = await Store.connect(database_url, pool=3)
+    for _ in range(5):
+        slow = [asyncio.create_task(store.fetchval("SELECT pg_sleep(5)")) for _ in range(6)]
+        await asyncio.sleep(0.05)
+        for task in slow:
+            task.cancel()
+        ended = await asyncio.gather(*slow, return_exceptions=True)
+        assert all(isinstance(e, asyncio.CancelledError) for e in ended)
+        answers = await asyncio.gather(*(store.fetchval("SELECT $1::int", n) for n in range(12)))
+        assert answers == list(range(12))
+    await store.close()
 
 
 OUTCOMES = [

@@ -24,6 +24,8 @@ def test_the_table_is_wide_and_every_team_has_codes_and_a_clock() -> None:
         ("mapping-missing", Owner.FINANCE_OPS, "mapping"),
         ("mapping-product-missing", Owner.REVOPS, "mapping-product"),
         ("tax-unavailable", Owner.INTEGRATION, "tax-unavailable"),
+        ("acme-concurrency-limit", Owner.INTEGRATION, "concurrency"),
+        ("acme-charge-unmapped", Owner.REVOPS, "charge"),
         ("taxi-late", Owner.INTEGRATION, ""),
         ("", Owner.INTEGRATION, ""),
         ("never-heard-of", Owner.INTEGRATION, ""),
