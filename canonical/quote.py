@@ -2,7 +2,7 @@
 
 from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from canonical.base import Model
 from canonical.catalog import ChargeType, Frequency, Tier
@@ -16,7 +16,8 @@ class QuoteLine(Model):
     """One line of a quote. `line_id` is the lineage id that every later form of this line carries.
 
     `net_unit_price` is the price of one unit for the whole term of the line; `net_total` is what the customer pays for
-    the line over its term (zero for usage, whose money is known later).
+    the line over its term (zero for usage, whose money is known later); `list_unit_price` is that of a unit for the
+    whole term before any discount.
     """
 
     line_id: str
@@ -45,6 +46,9 @@ class QuoteLine(Model):
 class PaymentInstruction(Model):
     """How the customer pays. References are opaque tokens of the gateway; card data never comes near."""
 
+    # What is refused here may be a card number, and an error must not carry it into a log.
+    model_config = ConfigDict(hide_input_in_errors=True)
+
     autopay: bool = False
     gateway_customer: str | None = None
     payment_method: str | None = None
@@ -52,11 +56,8 @@ class PaymentInstruction(Model):
     @model_validator(mode="after")
     def _no_card(self) -> Self:
         for value in (self.gateway_customer, self.payment_method):
-            if (
-                value is not None
-                and sum(c.isdigit() for c in value) >= 13
-                and value.replace(" ", "").isdigit()
-            ):
+            bare = (value or "").translate({ord(c): None for c in " -."})
+            if len(bare) >= 13 and bare.isdigit():
                 raise ValueError("a payment reference is an opaque token, never a card number")
         return self
 
