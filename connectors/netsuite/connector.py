@@ -9,6 +9,7 @@ from typing import Any
 from canonical.contract import ContractDocument, ErpCustomer, ErpRef
 from canonical.failures import Conflict, Failure, Misconfigured, OutcomeUnknown, Rejected
 from canonical.mapping import MappingSet, Reference
+from connectors.kit.readback import after_effect
 from connectors.netsuite import mapping
 from connectors.netsuite.client import NetsuiteClient, by_external_id
 from connectors.netsuite.schema import CustomerRecord, OrderRecord
@@ -76,7 +77,8 @@ class NetsuiteErp:
             except Conflict as conflict:
                 if last or conflict.code not in _LOOK_AGAIN:
                     raise
-            stored = await self._customer(external)
+            with after_effect(f"customer {external}"):
+                stored = await self._customer(external)
         if stored is None:
             raise _vanished("customer", external)
         if differing := self._differences(stored, customer, refs):
@@ -125,7 +127,8 @@ class NetsuiteErp:
             except Conflict as conflict:
                 if last or conflict.code not in _LOOK_AGAIN:
                     raise
-            stored = await self._order(external)
+            with after_effect(f"sales order {external}"):
+                stored = await self._order(external)
         if stored is None:
             raise _vanished("sales order", external)
         if differing := self._contract_differences(stored, document, customer, refs):
