@@ -8,6 +8,31 @@ from typing import Literal
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from canonical.failures import Misconfigured
+
+
+def adopt_secrets() -> None:
+    """Take `REVSAGA_SECRETS_DIR` into the environment: its file `revsaga_x_y` becomes `REVSAGA_X_Y_FILE`.
+
+    A value that is set already, or another file for it, wins. Raises Misconfigured `secrets-unreadable`.
+    """
+    folder = os.environ.get("REVSAGA_SECRETS_DIR")
+    if not folder:
+        return
+    try:
+        names = sorted(path.name for path in Path(folder).iterdir() if path.is_file())
+    except OSError as error:
+        raise Misconfigured(
+            f"the folder of secrets cannot be read: {error}",
+            code="secrets-unreadable",
+            field="REVSAGA_SECRETS_DIR",
+            fix="correct REVSAGA_SECRETS_DIR, or let this user read the folder",
+        ) from error
+    for name in names:
+        variable = name.upper()
+        if variable.startswith("REVSAGA_") and variable not in os.environ:
+            os.environ.setdefault(f"{variable}_FILE", str(Path(folder) / name))
+
 
 class Settings(BaseSettings):
     """Read once, when the worker or a command starts. Each value is `REVSAGA_<NAME>` in the environment."""
