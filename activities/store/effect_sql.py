@@ -28,7 +28,8 @@ UPDATE effect SET state = $2, doubt = doubt OR $3, failure = $4, changed_real = 
 WHERE key = $1 AND state IN ('sent', 'uncertain')
 """
 
-# The mark, the cross references and the events stand or fall together. The chain comes last: its lock is short.
+# The mark, the cross references and the events stand or fall together. The chain comes last, so that its lock is short
+# and nobody waits for a reference while holding it. A part that nobody reads would run after it: the condition reads it.
 DONE = """
 WITH done AS (
     UPDATE effect SET state = 'done', doubt = false, result = $2, vendor_ref = $3, failure = NULL, changed_real = now()
@@ -37,7 +38,7 @@ WITH done AS (
     INSERT INTO xref (canonical_type, canonical_id, system, external_type, external_id, entity)
     SELECT x.* FROM unnest($4::text[],$5::text[],$6::text[],$7::text[],$8::text[],$9::text[]) x, done RETURNING 1
 )
-SELECT done.key, CASE WHEN cardinality($10::text[]) > 0
+SELECT done.key, CASE WHEN (SELECT count(*) FROM joined) >= 0 AND cardinality($10::text[]) > 0
     THEN event_append($10::text[],$11::text[],$12::text[],$13::text[],$14::text[],$15::timestamptz[],$16::text[])
 END FROM done
 """

@@ -159,7 +159,8 @@ class Events:
             for seq, digest in expected:
                 wanted.setdefault(seq, set()).add(digest)
             rows = connection.cursor(
-                "SELECT seq, id, type, subject, correlation_id, entity, time, record, hash FROM event ORDER BY seq"
+                "SELECT seq, id, type, subject, correlation_id, entity, time, record, hash FROM event ORDER BY seq",
+                prefetch=500,
             )
             return await _walk(aiter(rows), wanted, end)
 

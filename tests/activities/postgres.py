@@ -3,10 +3,12 @@
     async def test_something(store: Store) -> None: ...          # a connected store on a fresh database
     async def test_other(database_url: str) -> None: ...         # only its address
 
-The server lives in a temporary folder, listens on a Unix socket only, and ends with the run.
+The server lives in a temporary folder (in memory where there is room: copies are ten times faster there), listens on
+a Unix socket only, and ends with the run.
 """
 
 import itertools
+import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -21,6 +23,13 @@ if TYPE_CHECKING:
     from activities.store.embedded import EmbeddedPostgres
 
 TEMPLATE = "template_revsaga"
+
+
+def in_memory() -> Path | None:
+    """A folder in memory with room for a server of the tests, or None."""
+    shared = Path("/dev/shm")
+    fits = shared.is_dir() and os.access(shared, os.W_OK) and shutil.disk_usage(shared).free > 2 * 1024**3
+    return shared if fits else None
 
 
 @dataclass
@@ -63,7 +72,7 @@ def postgres() -> Iterator[Postgres]:
     """The server of this run; started by the first test that asks for a database."""
     from activities.store.embedded import EmbeddedPostgres
 
-    folder = Path(tempfile.mkdtemp(prefix="revsaga-test-"))
+    folder = Path(tempfile.mkdtemp(prefix="revsaga-test-", dir=in_memory()))
     server = EmbeddedPostgres(folder / "pg", durable=False)
     try:
         server.start()

@@ -2,9 +2,11 @@
 
 import asyncio
 import itertools
+import sys
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -239,6 +241,65 @@ async def test_killed_at_each_point_it_completes_with_one_effect(
     assert len(await living.events.list()) == 1
     await dying.close()
     await living.close()
+
+
+DOOMED = """
+import asyncio, sys
+from activities.effects import Effects
+from activities.store import Store
+from canonical.base import Model
+
+class Thing(Model):
+    number: str
+    vendor_id: str = ""
+
+async def main():
+    store = await Store.connect(sys.argv[1], pool=2)
+
+    async def send(sending):
+        if sys.argv[2] == "after":
+            await store.execute("INSERT INTO books VALUES ('N-1')")
+        print("sent", flush=True)
+        await asyncio.sleep(60)
+        return Thing(number="N-1")
+
+    await Effects(store).once("k", fingerprint="f", send=send, probe=lambda: None, result=Thing, window=None)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_after_a_real_kill_the_next_process_goes_on_at_once(store: Store, when: str) -> None:
+    """SIGKILL in the middle of a call: the dead process's lock is gone with it, so nobody waits for a time-out."""
+    await store.execute("CREATE TABLE books (number text)")
+    root = Path(__file__).parents[2]
+    doomed = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", DOOMED, store.url, when, stdout=asyncio.subprocess.PIPE, cwd=root
+    )
+    assert doomed.stdout is not None
+    assert await doomed.stdout.readline() == b"sent\n"
+
+    async def send(sending: Sending) -> Thing:
+        await store.execute("INSERT INTO books VALUES ('N-1')")
+        return Thing(number="N-1")
+
+    async def probe() -> Thing | None:
+        found = await store.fetchval("SELECT number FROM books")
+        return None if found is None else Thing(number=found)
+
+    async def once(patience: float) -> Thing:
+        return await Effects(store, patience=patience).once(
+            "k", fingerprint="f", send=send, probe=probe, result=Thing, window=None
+        )
+
+    with pytest.raises(OutcomeUnknown) as caught:
+        await once(0.2)
+    assert caught.value.code == "effect-in-flight", "while it lives it is waited for"
+    doomed.kill()
+    await doomed.wait()
+    assert await once(2.0) == Thing(number="N-1")
+    assert await store.fetchval("SELECT count(*) FROM books") == 1
 
 
 async def test_without_a_probe_a_lost_answer_stays_unknown(store: Store) -> None:

@@ -17,12 +17,12 @@ from activities.store import Store, Xref, migrate, status
 from activities.store.embedded import EmbeddedPostgres, running, uri_of
 from activities.store.tables import XrefRow
 from canonical.failures import Misconfigured, Transient
-from tests.activities.postgres import Postgres
+from tests.activities.postgres import Postgres, in_memory
 
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    found = Path(tempfile.mkdtemp(prefix="revsaga-own-"))
+    found = Path(tempfile.mkdtemp(prefix="revsaga-own-", dir=in_memory()))
     yield found
     shutil.rmtree(found)
 
@@ -107,7 +107,7 @@ def test_a_second_server_on_the_same_files_is_refused_and_the_first_is_named(fol
 
 
 async def test_data_outlive_a_restart_and_a_long_path_works(folder: Path) -> None:
-    deep = folder / ("x" * 60) / ("y" * 60) / "pg"
+    deep = folder / ("x" * 70) / ("y" * 60) / "pg"
     with EmbeddedPostgres(deep) as server:
         await migrate(server.uri())
     with EmbeddedPostgres(deep) as server:
