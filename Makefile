@@ -73,7 +73,7 @@ contracts: setup ## who may import whom
 	@$(BIN)/lint-imports
 
 docs: setup ## links, decision records, generated pages, dependency reasons
-	@$(BIN)/python -m pytest -q -p no:cacheprovider tests/architecture/test_docs.py
+	@$(BIN)/python -m pytest -q -p no:cacheprovider tests/architecture/test_docs.py tests/architecture/test_generated_docs.py
 
 chaos: setup setup-judges ## kill loops, the whole fault matrix, mutation run, long property runs
 	@$(BIN)/python -m pytest -m chaos $(ARGS)

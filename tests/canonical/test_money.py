@@ -135,7 +135,7 @@ def test_an_amount_that_is_not_whole_minor_units_is_refused(amount: str) -> None
     assert "2 decimals" in (refused.value.fix or "")
 
 
-@pytest.mark.parametrize("currency", ["XXX", "usd", "", "BTC"])
+@pytest.mark.parametrize("currency", ["XTS", "usd", "", "BTC"])
 def test_a_currency_without_minor_units_is_refused_by_name(currency: str) -> None:
     with pytest.raises(Rejected) as refused:
         Money.exactly(1, currency)
