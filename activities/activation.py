@@ -1,5 +1,7 @@
 """Activities about the activation itself: its ledger row, validation, turns, and what is recorded at the end."""
 
+from datetime import date
+
 from temporalio import activity
 
 from activities.contracts.activation import (
@@ -17,12 +19,13 @@ from activities.contracts.activation import (
 from activities.contracts.kernel import Undone, UndoOf
 from activities.store.activations import ActivationState
 from activities.store.closing import close
+from activities.store.master import Master
 from activities.store.xref import Xref
 from activities.tools import Tools
 from canonical import event_types
 from canonical.bundle import explode
 from canonical.catalog import Catalog
-from canonical.entity import LegalEntity
+from canonical.entity import explain
 from canonical.failures import Rejected
 from canonical.ground import Ground
 from canonical.ids import number
@@ -92,7 +95,8 @@ class ActivationActivities:
         """What validation stands on, read now: master data, maps, nexus and addresses. No call to the ERP."""
         master = await self._tools.store.master.load()
         nexus: dict[str, tuple[Nexus, ...]] = {}
-        for company in sorted(_companies(deal, master.entities)):
+        on = (await self._tools.clock.now()).date()
+        for company in sorted(_companies(deal, master, on)):
             nexus[company] = await self._tax.nexus(company)
         addresses: dict[str, AddressCheck] = {}
         for role in ("sold_to", "bill_to"):
@@ -100,7 +104,7 @@ class ActivationActivities:
             if contact is not None and contact.address.country in _RESOLVED_IN:
                 addresses[role] = await self._tax.resolve_address(contact.address)
         return Ground(
-            on=(await self._tools.clock.now()).date(),
+            on=on,
             entities=master.entities,
             rules=master.rules,
             catalog=master.catalog,
@@ -229,11 +233,17 @@ class ActivationActivities:
         ]
 
 
-def _companies(deal: Deal, entities: tuple[LegalEntity, ...]) -> set[str]:
-    """Tax companies that the deal can concern: those that sell in its currency."""
-    return {e.tax_company for e in entities if deal.quote.currency in e.currencies} or {
-        e.tax_company for e in entities
-    }
+def _companies(deal: Deal, master: Master, on: date) -> set[str]:
+    """The tax company of the entity that the routing table names, if it names one."""
+    sold_to = deal.parties.sold_to
+    route, _ = explain(
+        master.rules,
+        currency=deal.quote.currency,
+        country=sold_to.address.country if sold_to else "",
+        region=deal.parties.customer.region,
+        on=on,
+    )
+    return {e.tax_company for e in master.entities if route is not None and e.code == route.entity}
 
 
 def refusal(verdict: Verdict) -> Rejected:

@@ -166,7 +166,7 @@ PRODUCTS = (
             "STORAGE-OVERAGE",
             "Storage overage",
             _U,
-            _TIERED,
+            _UNIT,
             "SW054000",
             "STORAGE-USAGE",
             "as-invoiced",

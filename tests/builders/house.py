@@ -1,5 +1,6 @@
 """The whole house in one process: five sandboxes, a real database, the real activities, workers on a real engine."""
 
+import asyncio
 import os
 import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -8,8 +9,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from temporalio.api.workflowservice.v1 import SetWorkerDeploymentCurrentVersionRequest
 from temporalio.client import Client, WorkflowHandle
-from temporalio.worker import Worker
+from temporalio.common import WorkerDeploymentVersion
+from temporalio.service import RPCError, RPCStatusCode
+from temporalio.worker import Worker, WorkerDeploymentConfig
 
 from activities.boundary import Boundary
 from activities.contracts.manners import PACE_MEMO, Pace, Role, queue
@@ -109,6 +113,32 @@ class House:
         return [f"{e['method']} {e['path']}" for e in self.sandboxes[vendor].log]
 
 
+def _deployment(core: str) -> WorkerDeploymentConfig:
+    version = WorkerDeploymentVersion(deployment_name=core, build_id="test")
+    return WorkerDeploymentConfig(version=version, use_worker_versioning=True)
+
+
+async def _promote(client: Client, core: str) -> None:
+    """Make the workers' version current; the server knows it only once their pollers have arrived."""
+    request = SetWorkerDeploymentCurrentVersionRequest(
+        namespace=client.namespace,
+        deployment_name=core,
+        build_id="test",
+        identity="test",
+        ignore_missing_task_queues=True,
+    )
+    for _ in range(200):
+        try:
+            await client.workflow_service.set_worker_deployment_current_version(request)
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
+            await asyncio.sleep(0.05)
+        else:
+            return
+    raise AssertionError("the workers never arrived")
+
+
 async def load_master(wired: Wired, world: World, entities: Sequence[LegalEntity] | None = None) -> None:
     """Publish master data and activate every vendor's mapping, as `up` does."""
     master = wired.store.master
@@ -120,14 +150,22 @@ async def load_master(wired: Wired, world: World, entities: Sequence[LegalEntity
         vendor = wired.settings.roles()[role]
         if vendor not in seen:
             seen.add(vendor)
-            await wired.store.mappings.activate(vendor, await adapter.references(), actor="test", reason="test")
+            await wired.store.mappings.activate(
+                vendor, await adapter.references(), actor="test", reason="test"
+            )
 
 
 @asynccontextmanager
 async def a_house(
-    client: Client, store: Store, world: World, *, kill_point: KillPoint | None = None, **settings: Any
+    client: Client,
+    store: Store,
+    world: World,
+    *,
+    versioned: bool = False,
+    kill_point: KillPoint | None = None,
+    **settings: Any,
 ) -> AsyncIterator[House]:
-    """Open the house. Workers poll queues of this house alone."""
+    """Open the house. Workers poll queues of this house alone; a real server wants them `versioned`."""
     core = f"house-{uuid.uuid4().hex[:8]}-core"
     boxes = sandboxes(world)
     old = dict(os.environ)
@@ -157,6 +195,9 @@ async def a_house(
                     activities=wired.activities[role],
                     workflow_runner=RUNNER,
                     interceptors=[Boundary()],
+                    deployment_config=_deployment(core) if versioned else None,
                 )
             )
+        if versioned:
+            await _promote(client, core)
         yield House(client, world, boxes, wired, core)
