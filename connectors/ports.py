@@ -3,6 +3,8 @@
 Every method raises only `canonical.failures` types. `key` is the idempotency header that the effect ledger hands out;
 vendors without such a header ignore it. `refs` is the active mapping of the vendor (our codes -> its ids).
 A `find_*` returns None for 'certainly absent' and raises when that is not certain.
+Once a write was accepted, whatever then fails in reading it back is OutcomeUnknown (`kit.readback`): any other kind
+would tell the ledger that nothing happened.
 """
 
 from datetime import date

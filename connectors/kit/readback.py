@@ -11,15 +11,18 @@ Misconfigured). Whoever keeps books of effects would believe it, and an undo wou
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from canonical.failures import Failure, OutcomeUnknown
+from canonical.failures import Conflict, Failure, OutcomeUnknown
 
 
 @contextmanager
 def after_effect(what: str) -> Iterator[None]:
-    """Turn every failure inside into OutcomeUnknown `read-back-failed`: the effect happened, its proof is missing."""
+    """Turn a failure inside into OutcomeUnknown `read-back-failed`: the effect happened, its proof is missing.
+
+    A Conflict passes: it was read that somebody else was there first.
+    """
     try:
         yield
-    except OutcomeUnknown:
+    except (OutcomeUnknown, Conflict):
         raise
     except Failure as failure:
         raise OutcomeUnknown(

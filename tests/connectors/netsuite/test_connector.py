@@ -258,6 +258,30 @@ AFTER: list[tuple[FaultKind, type[Failure]]] = [
     ("timeout_after", OutcomeUnknown),
     ("reset_after", OutcomeUnknown),
 ]
+
+
+@pytest.mark.parametrize("kind", ["timeout_before", "html", "status"])
+async def test_a_write_that_cannot_be_read_back_is_never_told_as_undone(kind: FaultKind) -> None:
+    sandbox, adapter, refs = await _prepared()
+    # The first reading finds nothing; the second is the reading back.
+    sandbox.faults.add(Fault(match="GET .*salesOrder", kind=kind, skip=1))
+    with pytest.raises(OutcomeUnknown) as caught:
+        await adapter.upsert_contract(contract(), refs)
+    assert caught.value.code == "read-back-failed"
+    assert sandbox.effects == CREATED
+    await adapter.upsert_contract(contract(), refs)
+    assert sandbox.effects == CREATED
+
+
+async def test_a_contract_of_five_thousand_lines() -> None:
+    sandbox, adapter, refs = await _prepared()
+    long = contract(*(line(n, lineage_id=f"QL-{n:04}", obligation=f"POB-{n}") for n in range(1, 5001)))
+    for _ in range(2):
+        await adapter.upsert_contract(long, refs)
+    assert await adapter.find_contract(CONTRACT_ID, refs) == long
+    assert sandbox.effects == CREATED
+
+
 BEFORE: list[tuple[dict[str, object], type[Failure]]] = [
     ({"kind": "timeout_before"}, OutcomeUnknown),
     ({"kind": "status", "status": 500}, OutcomeUnknown),
