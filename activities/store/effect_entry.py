@@ -87,8 +87,12 @@ def former_of(row: "asyncpg.Record") -> Former:
 
 
 def answered(failure: FailureRecord | None) -> bool:
-    """Whether the other side answered at all (its stored failure would be replayed under the same header)."""
-    return failure is not None and "status" in failure.evidence
+    """Whether the other side answered with an error of its own, which it stores and replays under the same header.
+
+    A 409 or 408 is none: the first request may still be running. Nor is a mutilated 200: its effect has probably landed.
+    """
+    status = "" if failure is None else failure.evidence.get("status", "")
+    return status.isdecimal() and int(status) >= 500
 
 
 def uncertain(key: str, failure: FailureRecord | None, cause: Failure | None = None) -> OutcomeUnknown:

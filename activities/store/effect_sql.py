@@ -29,7 +29,7 @@ WHERE key = $1 AND state IN ('sent', 'uncertain')
 """
 
 # The mark, the cross references and the events stand or fall together. The chain comes last, so that its lock is short
-# and nobody waits for a reference while holding it. A part that nobody reads would run after it: the condition reads it.
+# and nobody waits for a reference while holding it. A part that nobody reads would run after it: the condition does.
 DONE = """
 WITH done AS (
     UPDATE effect SET state = 'done', doubt = false, result = $2, vendor_ref = $3, failure = NULL, changed_real = now()

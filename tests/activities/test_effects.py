@@ -91,6 +91,7 @@ class Vendor:
             "lost-after": OutcomeUnknown("no answer", code="answer-lost"),
             "500-before": OutcomeUnknown("500", code="server", evidence=read),
             "500-after": OutcomeUnknown("500", code="server", evidence=read),
+            "running-before": OutcomeUnknown("409", code="key-in-flight", evidence={"status": "409"}),
         }.get(what)
 
 
@@ -346,8 +347,11 @@ async def test_a_500_that_the_probe_found_absent_raises_the_generation(store: St
     assert len(set(vendor.headers)) == 2
 
 
-async def test_a_lost_answer_keeps_the_header_so_that_a_late_landing_is_caught(store: Store) -> None:
-    effects, vendor = Effects(store), Vendor(plan=["lost-before"])
+@pytest.mark.parametrize("plan", ["lost-before", "running-before"])
+async def test_a_lost_answer_keeps_the_header_so_that_a_late_landing_is_caught(
+    store: Store, plan: str
+) -> None:
+    effects, vendor = Effects(store), Vendor(plan=[plan])
     once = doer(effects, vendor)
     with pytest.raises(OutcomeUnknown):
         await once()
@@ -577,6 +581,7 @@ OUTCOMES = [
     "lost-after",
     "500-before",
     "500-after",
+    "running-before",
     "cancel-after",
     "bug-after",
 ]
@@ -632,3 +637,22 @@ async def test_any_history_leaves_at_most_one_effect(store: Store) -> None:
         asyncio.run_coroutine_threadsafe(_any_history(store, plan, blind, undo_at), loop).result(60)
 
     await asyncio.to_thread(play)
+
+
+async def test_many_effects_with_events_and_references_at_once(database_url: str) -> None:
+    """Different keys do not stand in each other's way, and the chain stays whole."""
+    stores = [await Store.connect(database_url, pool=5) for _ in range(2)]
+
+    async def one(number: int) -> Thing:
+        return await doer(Effects(stores[number % 2]), Vendor(prefix=f"{number}-"), f"N-{number}")(
+            f"wf{number}/s/do"
+        )
+
+    found = await asyncio.gather(*(one(n) for n in range(60)))
+    assert len({f.vendor_id for f in found}) == 60
+    report = await stores[0].events.verify()
+    assert report.whole
+    assert report.checked == 60
+    assert await stores[0].fetchval("SELECT count(*) FROM xref") == 60
+    for store in stores:
+        await store.close()
