@@ -89,7 +89,7 @@ def former_of(row: "asyncpg.Record") -> Former:
 def answered(failure: FailureRecord | None) -> bool:
     """Whether the other side answered with an error of its own, which it stores and replays under the same header.
 
-    A 409 or 408 is none: the first request may still be running. Nor is a mutilated 200: its effect has probably landed.
+    A 409 or 408 is none: the first request may still be running. Nor is a mutilated 200: it has probably landed.
     """
     status = "" if failure is None else failure.evidence.get("status", "")
     return status.isdecimal() and int(status) >= 500

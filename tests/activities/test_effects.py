@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from activities.clock import StoreClock
 from activities.effects import KILL_POINTS, Effects, Sending
 from activities.store import Store, Xref
 from canonical.base import Model
@@ -246,6 +247,7 @@ async def test_killed_at_each_point_it_completes_with_one_effect(
 
 DOOMED = """
 import asyncio, sys
+from activities.clock import StoreClock
 from activities.effects import Effects
 from activities.store import Store
 from canonical.base import Model
@@ -376,6 +378,23 @@ async def test_while_uncertain_no_probe_failure_hides_it(store: Store) -> None:
     vendor.probe_down = False
     assert (await once()).vendor_id == "v0"
     assert vendor.calls == 1
+
+
+@pytest.mark.parametrize(("days", "calls"), [(0, 2), (3, 1)])
+async def test_beyond_the_vendors_window_even_a_refusal_is_looked_up_first(
+    store: Store, days: int, calls: int
+) -> None:
+    """A person made the record by hand while the step was parked for days of business time."""
+    clock = await StoreClock.start(store, datetime(2026, 1, 1, tzinfo=UTC))
+    effects, vendor = Effects(store, clock), Vendor(plan=["reject"])
+    with pytest.raises(Rejected):
+        await doer(effects, vendor)()
+    if days:
+        vendor.books.append("N-1")
+        await store.waits.step(datetime(2026, 1, 1 + days, tzinfo=UTC))
+    assert (await doer(effects, vendor)()).vendor_id == "v0"
+    assert vendor.calls == calls
+    assert vendor.books == ["N-1"]
 
 
 async def test_a_refusal_after_a_lost_answer_is_not_trusted(store: Store) -> None:
