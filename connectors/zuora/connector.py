@@ -18,13 +18,13 @@ from connectors.zuora import mapping, schema
 from connectors.zuora.client import ZuoraClient
 from connectors.zuora.errors import is_not_found
 
-# What an account is compared by when its number is found taken: everything that we send.
-_SENT = {"account_id", "status"}
+# What tells one account from another. Contacts are left out: the vendor may write countries and states in its own way.
+_IDENTITY = {"name", "currency", "customer_id", "parent_number", "payment_terms", "vat_id", "bill_cycle_day"}
 _GONE = {"cancelled", "reverted"}
 
 
 def _content(account: BillingAccount) -> dict[str, object]:
-    return account.model_dump(mode="json", exclude=_SENT | {"autopay"})
+    return account.model_dump(mode="json", include=_IDENTITY)
 
 
 class ZuoraBilling:
@@ -277,8 +277,17 @@ class ZuoraBilling:
 
     async def activate_order(self, number: str, on: date, refs: MappingSet) -> BillingOrder:
         """No key goes with these verbs: after a lost answer the order itself tells whether it happened."""
+        refused: Rejected | None = None
+        if self._settings.activation == "draft":
+            try:
+                await self._client.activate_order(number)
+            except Rejected as failure:
+                # It may be active already, or not a draft at all: the order says which.
+                refused = failure
         wire = await self._client.read_order(number)
         status = mapping.order_status(wire)
+        if status == "draft" and refused is not None:
+            raise refused
         if status == "draft":
             await self._client.activate_order(number)
             wire = await self._client.read_order(number)

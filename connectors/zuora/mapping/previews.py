@@ -11,32 +11,44 @@ from connectors.zuora import schema
 from connectors.zuora.mapping.outgoing import charge_number
 
 
-def _lineage(plan: OrderPlan, item: schema.PreviewItem, refs: MappingSet) -> OrderLine | None:
+class _Lines:
     """The line behind an item: by the number we gave its charge, else by its charge if one line alone sells it."""
-    numbers = {charge_number(plan, i): line for i, line in enumerate(plan.lines)}
-    if item.charge_number in numbers:
-        return numbers[item.charge_number]
-    if item.applied_to_charge_number in numbers:
-        return numbers[item.applied_to_charge_number]
-    code = refs.code("charge", item.product_rate_plan_charge_id or "")
-    alike = [x for x in plan.lines if x.charge_code == code and x.period.contains(item.service_start_date)]
-    return alike[0] if len(alike) == 1 else None
+
+    def __init__(self, plan: OrderPlan, refs: MappingSet) -> None:
+        self.currency = plan.currency
+        self._numbers = {charge_number(plan, i): line for i, line in enumerate(plan.lines)}
+        self._alike: dict[str, list[OrderLine]] = {}
+        for line in plan.lines:
+            self._alike.setdefault(line.charge_code, []).append(line)
+        self._codes = {refs.find("charge", code): code for code in self._alike}
+
+    def code(self, item: schema.PreviewItem) -> str | None:
+        """Our code of the item's charge."""
+        return self._codes.get(item.product_rate_plan_charge_id) if item.product_rate_plan_charge_id else None
+
+    def find(self, item: schema.PreviewItem) -> OrderLine | None:
+        """The line, or None when billing does not tell and we would have to guess."""
+        named = self._numbers.get(item.charge_number or "") or self._numbers.get(
+            item.applied_to_charge_number or ""
+        )
+        if named is not None:
+            return named
+        sold = self._alike.get(self.code(item) or "", [])
+        alike = [line for line in sold if line.period.contains(item.service_start_date)]
+        return alike[0] if len(alike) == 1 else None
 
 
-def _preview_line(plan: OrderPlan, item: schema.PreviewItem, refs: MappingSet, sign: int) -> PreviewLine:
-    line = _lineage(plan, item, refs)
-    kind = {"Discount": "discount", "Rounding": "rounding"}.get(
-        item.processing_type, line.kind if line else "charge"
-    )
-    code = refs.code("charge", item.product_rate_plan_charge_id or "")
+def _preview_line(lines: _Lines, item: schema.PreviewItem, sign: int) -> PreviewLine:
+    line = lines.find(item)
+    own = line.kind if line else "charge"
     quantity = (item.additional_info or {}).get("quantity")
     return PreviewLine(
         lineage_id=line.lineage_id if line else None,
-        charge_code=code or (line.charge_code if line else ""),
+        charge_code=lines.code(item) or (line.charge_code if line else ""),
         charge_name=item.charge_name,
-        kind=kind,
+        kind={"Discount": "discount", "Rounding": "rounding"}.get(item.processing_type, own),
         period=Period.inclusive(item.service_start_date, item.service_end_date),
-        amount=Money.exactly(sign * item.amount_without_tax, plan.currency),
+        amount=Money.exactly(sign * item.amount_without_tax, lines.currency),
         unit_price=item.unit_price,
         quantity=None if quantity is None else Decimal(str(quantity)),
     )
@@ -44,10 +56,11 @@ def _preview_line(plan: OrderPlan, item: schema.PreviewItem, refs: MappingSet, s
 
 def preview(wire: schema.PreviewResult, plan: OrderPlan, refs: MappingSet) -> OrderPreview:
     """The invoice plan by target date. A credit memo stands for a document below zero: its amounts count as minus."""
+    lines = _Lines(plan, refs)
     documents = [(i.target_date, i.items, 1) for i in wire.invoices]
     documents += [(m.target_date, m.items, -1) for m in wire.credit_memos]
     invoices = [
-        PreviewInvoice(target_date=day, lines=tuple(_preview_line(plan, item, refs, sign) for item in items))
+        PreviewInvoice(target_date=day, lines=tuple(_preview_line(lines, item, sign) for item in items))
         for day, items, sign in sorted(documents, key=lambda d: (d[0], -d[2]))
     ]
     return OrderPreview(currency=plan.currency, invoices=tuple(invoices))

@@ -6,6 +6,9 @@ import pytest
 
 from canonical.failures import Conflict, Misconfigured, OutcomeUnknown, Rejected
 from canonical.money import Money
+from connectors.kit.sandbox import SandboxTransport
+from connectors.zuora.client import ZuoraClient
+from connectors.zuora.connector import ZuoraBilling
 from connectors.zuora.sandbox import Tenant
 from tests.connectors.zuora import data
 
@@ -82,6 +85,38 @@ async def test_the_payment_reference_is_set_and_cleared() -> None:
     held = await t.billing.set_payment_reference("A-ACME", "cus_9/pm_9", key="k")
     assert (held.payment_reference, held.autopay) == ("cus_9/pm_9", False)
     assert (await t.billing.set_payment_reference("A-ACME", None, key="k")).payment_reference is None
+
+
+async def test_an_account_is_the_same_whatever_was_stored_on_it_and_however_places_are_written() -> None:
+    t = await data.start()
+    await t.account()
+    await t.billing.set_payment_reference("A-ACME", "cus_9/pm_9", key="k")
+    t.sandbox.state["accounts"]["A-ACME"]["billToContact"]["country"] = "United States"
+    again = await t.billing.create_account(data.account(), key="another key")
+    assert again.payment_reference == "cus_9/pm_9"
+
+
+async def test_activation_of_an_order_that_does_not_exist_is_refused() -> None:
+    t = await data.start()
+    with pytest.raises(Rejected) as caught:
+        await t.billing.activate_order("O-NONE", data.START, t.refs)
+    assert caught.value.code == "zuora-not-found"
+
+
+async def test_a_draft_of_another_setting_is_activated_too() -> None:
+    t = await data.start()
+    await t.account()
+    await t.billing.create_draft(data.order(), t.refs, key="k1")
+    other = await data.start(sandbox=t.sandbox, activation="trigger_dates")
+    assert (await other.billing.activate_order("O-1", data.START, t.refs)).status == "completed"
+
+
+async def test_a_pending_order_of_another_setting_is_activated_too() -> None:
+    t = await data.start(Tenant(require_service_activation=True), activation="trigger_dates")
+    await t.account()
+    await t.billing.create_draft(data.order(), t.refs, key="k1")
+    other = await data.start(sandbox=t.sandbox)
+    assert (await other.billing.activate_order("O-1", data.START, t.refs)).status == "completed"
 
 
 async def test_use_of_an_account_counts_drafts_which_owner_lists_leave_out() -> None:
@@ -198,10 +233,6 @@ async def test_a_wrong_credential_is_told_with_its_fix() -> None:
     t = await data.start()
     wrong = await data.start(sandbox=t.sandbox)
     assert (await wrong.billing.check()).well
-    from connectors.kit.sandbox import SandboxTransport
-    from connectors.zuora.client import ZuoraClient
-    from connectors.zuora.connector import ZuoraBilling
-
     stranger = ZuoraBilling(
         ZuoraClient(data.settings(client_secret="not-the-secret"), SandboxTransport(t.sandbox))
     )
