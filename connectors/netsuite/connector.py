@@ -3,8 +3,8 @@
 Writes are upserts by external id that first look whether there is anything to write, and read back after.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeVar
 
 from canonical.contract import ContractDocument, ErpCustomer, ErpRef
 from canonical.failures import Conflict, Failure, Misconfigured, OutcomeUnknown, Rejected
@@ -15,6 +15,7 @@ from connectors.netsuite.client import NetsuiteClient, by_external_id
 from connectors.netsuite.schema import CustomerRecord, OrderRecord
 from connectors.ports import Health
 
+R = TypeVar("R", CustomerRecord, OrderRecord)
 # Somebody wrote between our reading and our writing: nothing happened, and looking again settles it.
 _LOOK_AGAIN = frozenset({"record-changed", "record-exists"})
 _OVER = frozenset({"cancelled", "closed"})
@@ -68,22 +69,49 @@ class NetsuiteErp:
         """PUT by external id, unless the stored customer already says the same. The address book is replaced whole."""
         external = mapping.external_id(customer.external_id)
         body = mapping.customer_body(customer, refs, self.settings)
-        stored = await self._customer(external)
+
+        async def write(_: CustomerRecord | None) -> None:
+            await self.client.put_customer(external, body)
+
+        stored = await self._upsert(
+            f"customer {external}",
+            read=lambda: self._customer(external),
+            differing=lambda held: self._differences(held, customer, refs),
+            write=write,
+        )
+        return mapping.customer_ref(stored)
+
+    async def _upsert(
+        self,
+        what: str,
+        *,
+        read: Callable[[], Awaitable[R | None]],
+        differing: Callable[[R], tuple[str, ...]],
+        write: Callable[[R | None], Awaitable[None]],
+    ) -> R:
+        """The record as it is wanted: as it stands if nothing differs, otherwise written once and read back."""
+        stored = await read()
         for last in (False, True):
-            if stored is not None and not self._differences(stored, customer, refs):
-                break
+            if stored is not None and not differing(stored):
+                return stored
             try:
-                await self.client.put_customer(external, body)
+                await write(stored)
+                break
             except Conflict as conflict:
                 if last or conflict.code not in _LOOK_AGAIN:
                     raise
-            with after_effect(f"customer {external}"):
-                stored = await self._customer(external)
+            stored = await read()
+        with after_effect(what):
+            stored = await read()
         if stored is None:
-            raise _vanished("customer", external)
-        if differing := self._differences(stored, customer, refs):
-            raise _not_as_sent("customer", external, differing)
-        return mapping.customer_ref(stored)
+            raise OutcomeUnknown(
+                f"the {what} was written and cannot be read back",
+                code="read-back-absent",
+                field="external_id",
+            )
+        if differences := differing(stored):
+            raise _not_as_sent(what, differences)
+        return stored
 
     def _differences(
         self, stored: CustomerRecord, customer: ErpCustomer, refs: MappingSet
@@ -116,23 +144,16 @@ class NetsuiteErp:
                 field="contract.customer_external_id",
                 fix="create the customer first",
             )
-        stored = await self._order(external)
-        for last in (False, True):
-            if stored is not None and not self._contract_differences(stored, document, customer, refs):
-                break
-            try:
-                await self.client.put_sales_order(
-                    external, self._order_body(document, customer, stored, refs)
-                )
-            except Conflict as conflict:
-                if last or conflict.code not in _LOOK_AGAIN:
-                    raise
-            with after_effect(f"sales order {external}"):
-                stored = await self._order(external)
-        if stored is None:
-            raise _vanished("sales order", external)
-        if differing := self._contract_differences(stored, document, customer, refs):
-            raise _not_as_sent("sales order", external, differing)
+
+        async def write(held: OrderRecord | None) -> None:
+            await self.client.put_sales_order(external, self._order_body(document, customer, held, refs))
+
+        stored = await self._upsert(
+            f"sales order {external}",
+            read=lambda: self._order(external),
+            differing=lambda held: self._contract_differences(held, document, customer, refs),
+            write=write,
+        )
         return mapping.contract_ref(stored)
 
     def _order_body(
@@ -222,18 +243,10 @@ def _differing(held: Mapping[str, Any], sent: Mapping[str, Any]) -> tuple[str, .
     return tuple(names)
 
 
-def _vanished(what: str, external_id: str) -> OutcomeUnknown:
-    return OutcomeUnknown(
-        f"the {what} {external_id} was written and cannot be read back",
-        code="read-back-absent",
-        field="external_id",
-    )
-
-
-def _not_as_sent(what: str, external_id: str, differing: tuple[str, ...]) -> Misconfigured:
+def _not_as_sent(what: str, differing: tuple[str, ...]) -> Misconfigured:
     """A workflow, form or preference of the account changes what it stores: a person must look at its set-up."""
     return Misconfigured(
-        f"the {what} {external_id} reads back differently in {', '.join(differing[:10])}",
+        f"the {what} reads back differently in {', '.join(differing[:10])}",
         code="read-back-differs",
         field=differing[0],
         fix="see which workflow, form or preference of the account changes these fields",

@@ -78,6 +78,13 @@ class NetsuiteSandbox(Sandbox):
         """An account without data; the custom fields of this product are deployed."""
         return empty()
 
+    def reset(self) -> None:
+        """Forget everything but who may come in."""
+        super().reset()
+        self.gate.used.clear()
+        self.login_audit.clear()
+        self._refuse_next = False
+
     def seed(self, data: Any) -> None:
         """Load the account's side of a World, and optionally `passports` and `certificates` as lists of objects."""
         load(self.state, data.get("world", data), self.next_number)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from urllib.parse import quote, unquote
 
 SKEW_SECONDS = 300
+MAX_REMEMBERED = 10_000
 _PAIR = re.compile(r'\s*([A-Za-z_]+)\s*=\s*"([^"]*)"\s*(?:,|$)')
 _REQUIRED = (
     "oauth_consumer_key",
@@ -76,8 +77,14 @@ class Gate:
         )
         wrong = next((reason for reason, fine in checks if not fine), None)
         if wrong is None:
-            self.used.add(once)
+            self._remember(once, now)
         return wrong
+
+    def _remember(self, once: tuple[str, str, str], now: float) -> None:
+        self.used.add(once)
+        if len(self.used) > MAX_REMEMBERED:
+            # What is older than the skew is refused for its time stamp anyway.
+            self.used = {known for known in self.used if _near(known[1], now)}
 
 
 def _near(timestamp: str, now: float) -> bool:

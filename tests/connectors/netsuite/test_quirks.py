@@ -17,7 +17,7 @@ from connectors.kit.auth import ClientAssertion, OAuth1, signed_jwt
 from connectors.kit.http import Http
 from connectors.kit.sandbox import Call, Fault, Reply, SandboxTransport, serve
 from connectors.netsuite.client import TOKEN_PATH
-from connectors.netsuite.sandbox import Certificate, NetsuiteSandbox
+from connectors.netsuite.sandbox import Certificate, NetsuiteSandbox, signing
 from connectors.netsuite.settings import NetsuiteSettings
 from tests.connectors.netsuite.data import (
     CONTRACT_ID,
@@ -196,6 +196,17 @@ async def test_an_old_time_stamp_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
     bare = Http(settings(sandbox), transport=SandboxTransport(sandbox))
     assert (await send(bare, "GET /customer", headers=headers)).status == 401
     assert sandbox.login_audit == ["timestamp_refused"]
+
+
+async def test_only_nonces_that_could_be_used_again_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signing, "MAX_REMEMBERED", 3)
+    sandbox = account()
+    sandbox.gate.used = {("sandbox-token-id", "1000", f"nonce-{n}") for n in range(3)}
+    assert (await send(raw(sandbox), "GET /customer")).status == 200
+    assert len(sandbox.gate.used) == 1
+    sandbox.reset()
+    assert not sandbox.gate.used
+    assert (await send(raw(sandbox), "GET /customer")).json()["items"] == []
 
 
 async def test_refusals_look_alike() -> None:
@@ -702,3 +713,4 @@ async def test_a_workflow_that_changes_what_was_written_is_told(monkeypatch: pyt
     with pytest.raises(Misconfigured) as caught:
         await adapter.upsert_contract(contract(), refs)
     assert (caught.value.code, caught.value.field) == ("read-back-differs", "lines[0].obligation")
+    assert sandbox.effects == {("customer-created", CUSTOMER_ID): 1, ("salesOrder-created", CONTRACT_ID): 1}
