@@ -178,6 +178,9 @@ class ZuoraBilling:
     # Orders
 
     async def preview_order(self, plan: OrderPlan, refs: MappingSet) -> OrderPreview:
+        # Amounts come without a currency: they are in that of the account, whatever the order was meant in.
+        account = await self._client.read_account(plan.account_number)
+        _same_currency(account.billing_and_payment.currency, plan)
         wire = await self._client.preview_order(mapping.preview_body(plan, refs, self._settings))
         return mapping.preview(wire, plan, refs)
 
@@ -191,8 +194,13 @@ class ZuoraBilling:
                 raise
             self._same(found, plan)
         else:
-            found = await self._order(plan.order_number, refs)
+            found = await self._created(plan, refs)
         return await self._held_back(found, refs)
+
+    async def _created(self, plan: OrderPlan, refs: MappingSet) -> BillingOrder:
+        wire = await self._client.read_order(plan.order_number)
+        _same_currency(wire.currency or plan.currency, plan)
+        return mapping.order(wire, refs, self._settings)
 
     def _same(self, found: BillingOrder, plan: OrderPlan) -> None:
         ours = (plan.account_number, plan.subscription_number, plan.term, len(plan.lines))
@@ -243,9 +251,6 @@ class ZuoraBilling:
             if is_not_found(failure):
                 return None
             raise
-
-    async def _order(self, number: str, refs: MappingSet) -> BillingOrder:
-        return mapping.order(await self._client.read_order(number), refs, self._settings)
 
     async def withdraw_order(self, number: str, refs: MappingSet) -> BillingOrder | None:
         found = await self.find_order(number, refs)
@@ -325,6 +330,16 @@ class ZuoraBilling:
             # Older versions of the interface tell the currency on the account only.
             currency = (await self._client.read_account(wire.account_number)).billing_and_payment.currency
         return mapping.subscription(wire, currency, refs, self._settings)
+
+
+def _same_currency(currency: str, plan: OrderPlan) -> None:
+    if currency != plan.currency:
+        raise Conflict(
+            f"billing account {plan.account_number} is billed in {currency}, the order is in {plan.currency}",
+            code="account-currency-differs",
+            field="order.currency",
+            fix="use a billing account in the currency of the quote",
+        )
 
 
 def _without_autopay(account: BillingAccount) -> BillingAccount:

@@ -163,7 +163,6 @@ class Account(Wire):
 class WireTier(Wire):
     """A price band."""
 
-    tier: int = 0
     starting_unit: Decimal = Decimal(0)
     ending_unit: Number = None
     price: Decimal
@@ -288,6 +287,7 @@ class Order(Wire):
 
     order_number: str
     status: str = ""
+    currency: str | None = None
     existing_account_number: str | None = None
     subscriptions: Annotated[tuple[OrderSubscription, ...], BeforeValidator(_list)] = ()
 
@@ -359,7 +359,6 @@ class Subscription(Wire):
     account_number: str = ""
     order_number: str | None = None
     currency: str | None = None
-    term_type: str | None = None
     term_start_date: date | None = None
     term_end_date: date | None = None
     rate_plans: Annotated[tuple[RatePlan, ...], BeforeValidator(_list)] = ()

@@ -37,7 +37,7 @@ class AccountDesk(Desk):
         parent = self._parent(body)
         async with self.writing(number, ACCOUNT):
             account = {
-                **{k: v for k, v in body.items() if k not in ("parentAccountNumber", "parentId")},
+                **{k: v for k, v in body.items() if k not in ("parentAccountNumber", "parentId", *_CARD)},
                 "id": self.new_id("8ac0"),
                 "accountNumber": number,
                 "status": "Active",

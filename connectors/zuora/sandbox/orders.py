@@ -44,6 +44,7 @@ class OrderDesk(SubscriptionDesk):
                 **{k: v for k, v in body.items() if k not in ("processingOptions", "status")},
                 "orderNumber": number,
                 "accountNumber": account["accountNumber"],
+                "currency": account["currency"],
                 "status": "Draft",
                 "createdDate": self.stamp(),
                 "updatedDate": self.stamp(),

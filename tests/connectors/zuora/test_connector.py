@@ -1,11 +1,13 @@
 """The Billing port on the sandbox, in process."""
 
 from datetime import date
+from decimal import Decimal
 
 import pytest
 
 from canonical.failures import Conflict, Misconfigured, OutcomeUnknown, Rejected
 from canonical.money import Money
+from canonical.period import Period
 from connectors.kit.sandbox import SandboxTransport
 from connectors.zuora.client import ZuoraClient
 from connectors.zuora.connector import ZuoraBilling
@@ -56,6 +58,34 @@ async def test_every_preview_item_names_its_line() -> None:
         ("discount", "QL-1", -8333),
     ]
     assert len(preview.invoices) == 12
+
+
+async def test_an_order_in_another_currency_than_its_account_is_stopped_before_anybody_reads_the_figures() -> (
+    None
+):
+    t = await data.start()
+    await t.account(currency="USD")
+    plan = data.order(currency="EUR")
+    with pytest.raises(Conflict) as caught:
+        await t.billing.preview_order(plan, t.refs)
+    assert (caught.value.code, caught.value.field) == ("account-currency-differs", "order.currency")
+    with pytest.raises(Conflict):
+        await t.billing.create_draft(plan, t.refs, key="k1")
+
+
+async def test_where_the_account_sets_the_billing_day_both_ends_are_partial_periods() -> None:
+    t = await data.start(bill_cycle="DefaultFromCustomer")
+    await t.account(bill_cycle_day=1)
+    term = Period(start=date(2026, 12, 16), end=date(2027, 2, 16))
+    line = data.line(period=term, unit_price=Decimal("31.00"), quantity=Decimal(1))
+    preview = await t.billing.preview_order(data.order(line, term=term), t.refs)
+    # 16 of 31 days of December, January, 15 of 28 days of February.
+    items = [x for i in preview.invoices for x in i.lines]
+    assert [(x.period.start, x.amount.minor) for x in items] == [
+        (date(2026, 12, 16), 1600),
+        (date(2027, 1, 1), 3100),
+        (date(2027, 2, 1), 1661),
+    ]
 
 
 async def test_an_account_is_read_back_as_it_was_sent() -> None:
