@@ -20,4 +20,6 @@ Northern Ireland trades goods under XI and has GB addresses."""
 def form_country(vat_id: str) -> str | None:
     """The country whose form `vat_id` has (blanks, dots and dashes ignored), or None when it fits none."""
     compact = re.sub(r"[\s.\-]", "", vat_id.upper())
-    return next((country for country, form in VAT_FORMS.items() if re.fullmatch(form, compact, re.ASCII)), None)
+    return next(
+        (country for country, form in VAT_FORMS.items() if re.fullmatch(form, compact, re.ASCII)), None
+    )

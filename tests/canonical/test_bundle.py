@@ -108,6 +108,16 @@ def test_a_nested_package_weighs_what_its_components_weigh() -> None:
     assert {x.line_id: x.net_total.minor for x in explode(lines)} == {"L2": 60000, "L3": 30000}
 
 
+def test_a_nested_package_with_a_list_price_of_its_own_weighs_that() -> None:
+    lines = (
+        a_bundle("B0", 900),
+        a_bundle("B1", parent_line_id="B0", list_unit_price=Decimal(50)),
+        a_line("L2", net=0, parent_line_id="B1", list_unit_price=Decimal(200)),
+        a_line("L3", net=0, parent_line_id="B0", list_unit_price=Decimal(100)),
+    )
+    assert {x.line_id: x.net_total.minor for x in explode(lines)} == {"L2": 30000, "L3": 60000}
+
+
 def test_a_nested_package_of_usage_leaves_the_price_to_the_others() -> None:
     lines = (
         a_bundle("B0", 900),
