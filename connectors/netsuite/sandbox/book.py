@@ -7,7 +7,14 @@ from typing import Any, cast
 
 from connectors.netsuite.sandbox import orders
 from connectors.netsuite.sandbox.problems import absent, already_there, invalid_value, missing, refuse
-from connectors.netsuite.sandbox.records import CUSTOMER, Reader, RecordType, Values, merge_lines
+from connectors.netsuite.sandbox.records import (
+    ACCOUNTING_PERIOD,
+    CUSTOMER,
+    Reader,
+    RecordType,
+    Values,
+    merge_lines,
+)
 
 _STAMPS = frozenset({"lastModifiedDate", "dateCreated", "createdDate"})
 _NAMES = ("entityId", "tranId", "itemid", "symbol", "name", "periodName")
@@ -87,6 +94,10 @@ class Book:
         if kind is CUSTOMER and any(o.get("entity") == record for o in self.table("transaction").values()):
             text = "Error while accessing a resource. This record cannot be deleted because it has dependent records."
             raise refuse(400, "USER_ERROR", text)
+        if kind is ACCOUNTING_PERIOD:
+            raise refuse(
+                403, "INSUFFICIENT_PERMISSION", "You do not have permission to delete accounting periods."
+            )
         del self.table(kind.table)[record]
         self.effect(f"{kind.name}-deleted", _key(record, values))
 
@@ -117,6 +128,9 @@ class Book:
         mode: str,
         replaced: frozenset[str],
     ) -> str:
+        if kind is ACCOUNTING_PERIOD:
+            text = "You do not have permission to change accounting periods. The role of the integration may view them."
+            raise refuse(403, "INSUFFICIENT_PERMISSION", text)
         old = {} if record is None else self.table(kind.table)[record]
         reader = Reader(frozenset(self.state["deployed"]), mode, self.lookup)
         new = self._merged(kind, old, reader.body(kind, body), replaced)

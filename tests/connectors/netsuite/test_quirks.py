@@ -17,6 +17,7 @@ from connectors.kit.auth import ClientAssertion, OAuth1, signed_jwt
 from connectors.kit.http import Http
 from connectors.kit.sandbox import Call, Fault, Reply, SandboxTransport, serve
 from connectors.netsuite.client import TOKEN_PATH
+from connectors.netsuite.errors import failure
 from connectors.netsuite.sandbox import Certificate, NetsuiteSandbox, signing
 from connectors.netsuite.settings import NetsuiteSettings
 from tests.connectors.netsuite.data import (
@@ -620,6 +621,24 @@ async def test_numbers_come_back_as_doubles() -> None:
     answer = await send(http, "GET /salesOrder/eid:SO-1", expandSubResources="true")
     assert b'"amount":10.0' in answer.body
     assert b'"quantity":2.0' in answer.body
+
+
+async def test_periods_can_be_read_and_not_changed() -> None:
+    http = raw(account())
+    statement = (
+        "SELECT id, periodname, closed, arlocked FROM accountingperiod WHERE startdate <= '2026-02-10'"
+    )
+    rows = (await ask(http, f"{statement} AND enddate >= '2026-02-10' ORDER BY id")).json()["items"]
+    assert [(row["periodname"], row["closed"], row["arlocked"]) for row in rows] == [("Feb 2026", "F", "F")]
+    place = f"/accountingPeriod/{rows[0]['id']}"
+    period = (await send(http, f"GET {place}")).json()
+    assert (period["startDate"], period["endDate"], period["closed"]) == ("2026-02-01", "2026-02-28", False)
+    for call in (f"PATCH {place}", "POST /accountingPeriod"):
+        answer = await send(http, call, {"closed": True})
+        assert (answer.status, codes(answer)) == (403, ["INSUFFICIENT_PERMISSION"])
+        told = failure(answer)
+        assert (type(told), told.code) == (Misconfigured, "permission-missing")
+    assert (await send(http, f"DELETE {place}")).status == 403
 
 
 # Queries
