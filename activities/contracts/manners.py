@@ -77,7 +77,7 @@ class Manner:
 
     def to_undo(self) -> "Manner":
         """The same manner for taking something back: four times as patient before a person is called."""
-        if self.local or self.leased:
+        if self.leased:
             return self
         return replace(
             self,
@@ -113,7 +113,7 @@ class Pace(Model):
 PACE_MEMO = "pace"
 
 STORE = Manner(
-    "store", local=True, attempt=timedelta(seconds=5), tries=5, first_gap=timedelta(milliseconds=200)
+    "store", local=True, attempt=timedelta(seconds=5), tries=20, first_gap=timedelta(milliseconds=200)
 )
 CORE = Manner("core", role=Role.CORE, attempt=timedelta(seconds=30))
 CRM = Manner("crm", role=Role.CRM)

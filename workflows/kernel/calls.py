@@ -1,6 +1,7 @@
 """Calling a contract in its manner, with its name, its words for the Web UI and a limit on what travels."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
 from typing import Any
 
 from temporalio import workflow
@@ -14,12 +15,17 @@ PAYLOAD_LIMIT = (
 )  # bytes; beyond it content travels by reference, or one saga fills a history of 50 MB
 
 
-class Failed(Exception):
-    """A call that ended without a result."""
+# A local activity that waits for its next try holds up updates and queries: beyond this it waits by a timer.
+_LONGEST_HOLD = timedelta(seconds=1)
 
-    def __init__(self, what: Caught) -> None:
+
+class Failed(Exception):
+    """A call that ended without a result; or that was never made, when it was not `sent`."""
+
+    def __init__(self, what: Caught, *, sent: bool = True) -> None:
         super().__init__(what.record.message)
         self.caught = what
+        self.sent = sent
 
 
 def pace() -> Pace:
@@ -39,7 +45,7 @@ async def call(
     """The contract's result. Raises Failed, never an engine's failure."""
     size = sum(len(p.data) for p in workflow.payload_converter().to_payloads([argument]))
     if size > PAYLOAD_LIMIT:
-        raise Failed(caught(too_large(f"the input of {activity_id}", size, PAYLOAD_LIMIT)))
+        raise Failed(caught(too_large(f"the input of {activity_id}", size, PAYLOAD_LIMIT)), sent=False)
     at = pace().of(manner)
     try:
         if at.local:
@@ -51,6 +57,7 @@ async def call(
                 event_groups=groups,
                 start_to_close_timeout=at.attempt,
                 retry_policy=at.retry,
+                local_retry_threshold=_LONGEST_HOLD,
             )
         return await workflow.start_activity(
             contract,

@@ -16,6 +16,7 @@ from workflows.kernel.parking import CancelRequest, Entry, Park, SagaState
 from workflows.kernel.step import AnyStep, StepKind
 
 _LONGEST_GAP = timedelta(minutes=10)
+_MOMENT = timedelta(milliseconds=1)
 
 
 @dataclass
@@ -175,6 +176,10 @@ class Desk:
         if held and due is not None:
             ended = EndWait(workflow_id=workflow.info().workflow_id, wait_id=name)
             await self.keep(end_wait, ended, activity_id=f"{name}/end", summary=f"Waited long enough: {why}")
+        elif held and not self.stopping:
+            # A cancel that came in the same task as the word is told to the run only after it has acted on the word; a
+            # saga that ends there would lose it (E9). One more task brings it out.
+            await workflow.sleep(_MOMENT, summary=f"Look round: {why}")
         return held
 
     async def wait(self, done: Callable[[], bool], *, due: datetime | None, clock: "Clock", why: str) -> bool:
@@ -210,6 +215,7 @@ class Desk:
                 result = await call(contract, argument, STORE, activity_id=activity_id, summary=summary)
             except Failed as failed:
                 self.trouble = f"cannot be written down: {failed.caught.record.message}"
+                self.show()
             else:
                 self.trouble = ""
                 return result

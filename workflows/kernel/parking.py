@@ -80,13 +80,14 @@ class Entry:
     edition: int = 0
     batch: int = 0
     status: str = "running"
+    sent: bool = False
     result: Any = None
     undone: Undone | None = None
 
     @property
     def owes_undo(self) -> bool:
         """Something may have to be taken back."""
-        return self.step.undo is not None and self.undone is None
+        return self.step.undo is not None and self.sent and self.undone is None
 
     def activity_id(self, phase: str) -> str:
         """`{step}/{do|undo}`, with `/e{n}` only after a person edited the input."""

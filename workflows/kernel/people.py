@@ -61,11 +61,10 @@ class Story:
     @workflow.update(description="Stop at the next step and take everything back")
     def cancel(self, request: CancelRequest) -> Answered:
         """Take the request down; the first one counts."""
-        desk = self._begun()
-        if desk.asked_to_stop is not None:
-            return Answered(text=f"{desk.asked_to_stop.actor} has asked for that already")
-        desk.asked_to_stop = request
-        desk.show()
+        asked = self._begun().asked_to_stop
+        if asked is not None:
+            return Answered(text=f"{asked.actor} has asked for that already")
+        self._stop(request)
         return Answered(text="it stops at the next step and takes everything back")
 
     @cancel.validator
@@ -95,6 +94,15 @@ class Story:
         self._told = now
         if self._saga is not None:
             self._saga.desk.tick(now)
+
+    def _stop(self, request: CancelRequest) -> bool:
+        """For a story's own signals: ask it to stop, as a person would. False when too late, or asked already."""
+        desk = self._saga.desk if self._saga is not None else None
+        if desk is None or desk.asked_to_stop is not None or _too_late(desk, request) is not None:
+            return False
+        desk.asked_to_stop = request
+        desk.show()
+        return True
 
     def _begun(self) -> Desk:
         if self._saga is None:

@@ -30,6 +30,7 @@ A = TypeVar("A")
 R = TypeVar("R")
 A2 = TypeVar("A2")
 R2 = TypeVar("R2")
+T = TypeVar("T")
 
 UNWOUND = "Unwound"  # failure type of a run that took everything back
 
@@ -103,6 +104,12 @@ class Saga:
         )
         self.desk.boundary()
         return bool(held)
+
+    async def settled(self, work: Coroutine[Any, Any, T]) -> T:
+        """Await something that is no step (the start of another workflow) so that no cancel interrupts it."""
+        (result,) = await self._settle(work)
+        result_: T = result
+        return result_
 
     def about(self, *, customer_id: str | None = None, legal_entity: str | None = None) -> None:
         """What was learned about the deal, for lists and cases."""
@@ -190,6 +197,7 @@ class Saga:
                 return self._done(entry, await attempt(entry), "done")
             except Failed as failed:
                 failure = failed.caught
+                entry.sent = entry.sent or failed.sent
             entry.status = "failed"
             if self._unwinds_at_once(step, failure):
                 raise self.desk.give_up("refused", f"{step.title}: {failure.record.message}", step=step.name)
@@ -212,7 +220,7 @@ class Saga:
         return entry
 
     def _done(self, entry: Entry, result: Any, status: str) -> Any:
-        entry.result, entry.status = result, status
+        entry.result, entry.status, entry.sent = result, status, True
         if entry.step.kind is StepKind.PIVOT:
             self.desk.cross()
         self.desk.show()

@@ -3,18 +3,18 @@
 import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import ApplicationError, CancelledError
 from temporalio.worker import Replayer, Worker
 
 from activities.boundary import Boundary
 from activities.contracts.manners import PACE_MEMO, Pace, Role, queue
-from tests.workflows.kernel.stories import Plan, ShelfSaga
+from tests.workflows.kernel.stories import Plan, QuickSaga, ShelfSaga
 from tests.workflows.kernel.world import World
 from workflows.kernel.parking import Answered, CancelRequest, Decision, Resolution, SagaState
 from workflows.kernel.runner import DATA_CONVERTER, RUNNER
@@ -94,28 +94,41 @@ def world() -> World:
     return World()
 
 
-@pytest.fixture
-async def stage(client: Client, world: World) -> AsyncIterator[Stage]:
-    core = f"kernel-{uuid.uuid4().hex[:8]}-core"
-    made = Stage(client, world, core)
+@asynccontextmanager
+async def workers(client: Client, world: World, core: str, *, cached: int = 1000) -> AsyncIterator[None]:
+    """All workers of one installation."""
     async with AsyncExitStack() as stack:
         for role in (Role.CORE, Role.BILLING, Role.ERP):
             await stack.enter_async_context(
                 Worker(
                     client,
                     task_queue=queue(role, beside=core),
-                    workflows=[ShelfSaga] if role is Role.CORE else [],
+                    workflows=[ShelfSaga, QuickSaga] if role is Role.CORE else [],
                     activities=world.activities,
                     workflow_runner=RUNNER,
                     interceptors=[Boundary()],
+                    max_cached_workflows=cached,
                 )
             )
+        yield
+
+
+@pytest.fixture
+async def stage(client: Client, world: World) -> AsyncIterator[Stage]:
+    made = Stage(client, world, f"kernel-{uuid.uuid4().hex[:8]}-core")
+    async with workers(client, world, made.core):
         yield made
         await _replays(made)
+        for handle in made.handles:
+            # A run that a failed test left behind would hold up the time of the next one.
+            if (await handle.describe()).status is WorkflowExecutionStatus.RUNNING:
+                await handle.terminate("the test is over")
 
 
 async def _replays(stage: Stage) -> None:
     """Whatever a run went through must replay on the same code."""
-    replayer = Replayer(workflows=[ShelfSaga], workflow_runner=RUNNER, data_converter=DATA_CONVERTER)
+    replayer = Replayer(
+        workflows=[ShelfSaga, QuickSaga], workflow_runner=RUNNER, data_converter=DATA_CONVERTER
+    )
     for handle in stage.handles:
         await replayer.replay_workflow(await handle.fetch_history())

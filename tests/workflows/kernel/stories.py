@@ -1,4 +1,4 @@
-"""A story that exists only to try the kernel: undos, a pair side by side, a comparison, a pivot, two steps behind it."""
+"""A story that exists only to try the kernel: undos, a pair side by side, a comparison, a pivot, steps behind it."""
 
 from datetime import timedelta
 
@@ -17,9 +17,17 @@ FAST = Manner(
     "fast",
     role=Role.BILLING,
     attempt=timedelta(seconds=30),
-    budget=timedelta(seconds=60),
-    first_gap=timedelta(seconds=1),
-    longest_gap=timedelta(seconds=5),
+    budget=None,
+    first_gap=timedelta(milliseconds=20),
+    longest_gap=timedelta(milliseconds=100),
+    tries=3,
+)
+BUDGETED = Manner(
+    "budgeted",
+    role=Role.BILLING,
+    attempt=timedelta(seconds=30),
+    budget=timedelta(seconds=2),
+    first_gap=timedelta(milliseconds=300),
 )
 LOCAL = Manner(
     "near", local=True, attempt=timedelta(seconds=5), tries=3, first_gap=timedelta(milliseconds=10)
@@ -91,9 +99,10 @@ def _step(
 
 FIRST = _step("first")
 NEAR = _step("near", manner=LOCAL, needs=("first",))
+NEAR_ALONE = _step("near", manner=LOCAL)
 STRICT = _step("strict", on_rejected=OnRejected.UNWIND, probe=True, needs=("first",))
 BARE = _step("bare", undo=False, needs=("strict",))
-LEFT = _step("left", needs=("bare",), group="pair")
+LEFT = _step("left", manner=BUDGETED, needs=("bare",), group="pair")
 RIGHT = _step("right", needs=("bare",), group="pair", on_rejected=OnRejected.UNWIND)
 COMPARE: Step[None, str] = Step(
     name="compare",
@@ -182,3 +191,27 @@ class ShelfSaga(Shelf):
     async def run(self, plan: Plan) -> JsonValue:
         """Play it."""
         return await play(self, plan)
+
+
+@workflow.defn(name="Quick", versioning_behavior=VersioningBehavior.PINNED)
+class QuickSaga(Shelf):
+    """One step, then a word, then the end: a cancel that comes together with the word is easily lost."""
+
+    steps = checked((NEAR_ALONE,))
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told = False
+
+    @workflow.signal
+    def tell(self) -> None:
+        """The word that it waits for."""
+        self.told = True
+
+    @workflow.run
+    async def run(self) -> str:
+        """Play it."""
+        async with self.saga(kind="quick", correlation_id="Q-2", title="Quick") as saga:
+            await saga.do(NEAR_ALONE, Put(item="near"))
+            await saga.wait_for(lambda: self.told, why="a word")
+            return "done"
