@@ -1,6 +1,7 @@
 """The Billing port on Zuora."""
 
 import asyncio
+import logging
 from datetime import date
 
 from canonical.failures import Conflict, Failure, Misconfigured, OutcomeUnknown, Rejected, Transient
@@ -17,6 +18,8 @@ from connectors.ports import Health
 from connectors.zuora import mapping, schema
 from connectors.zuora.client import ZuoraClient
 from connectors.zuora.errors import is_not_found
+
+log = logging.getLogger("revsaga.zuora")
 
 # What tells one account from another. Contacts are left out: the vendor may write countries and states in its own way.
 _IDENTITY = {"name", "currency", "customer_id", "parent_number", "payment_terms", "vat_id", "bill_cycle_day"}
@@ -266,7 +269,7 @@ class ZuoraBilling:
         if found.status == "draft":
             await self._client.cancel_order(number, "Withdrawn before activation")
             if self._settings.delete_orders:
-                await self._client.delete_order(number)
+                await self._delete_cancelled(number)
         elif found.status in ("pending", "scheduled", "failed"):
             await self._client.delete_order(number)
         elif found.status == "cancelled":
@@ -279,6 +282,15 @@ class ZuoraBilling:
                 fix="read the order again; if it stays, cancel or delete it in billing",
             )
         return left
+
+    async def _delete_cancelled(self, number: str) -> None:
+        """Cancelling has undone it; where the tenant keeps the cancelled order after all, it stays."""
+        try:
+            await self._client.delete_order(number)
+        except Rejected as failure:
+            log.warning(
+                "order %s stays as cancelled, because it may not be deleted: %s", number, failure.message
+            )
 
     async def activate_order(self, number: str, on: date, refs: MappingSet) -> BillingOrder:
         """No key goes with these verbs: after a lost answer the order itself tells whether it happened."""

@@ -119,7 +119,9 @@ class AccountDesk(Desk):
         if value != "":
             account[name] = value
         if value != before:
-            self.effect("account-field", f"{account['accountNumber']}/{name}={value}")
+            # Set, cleared and set again are three changes, not one made twice.
+            place = f"{account['accountNumber']}/{name}"
+            self.effect("account-field", f"{place}#{self.next_number(place)}={value}")
 
     @route("DELETE", "/v1/accounts/{key}")
     async def delete_account(self, call: Call) -> Reply:

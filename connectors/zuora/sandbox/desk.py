@@ -67,7 +67,7 @@ class Desk(Sandbox):
 
     def initial_state(self) -> dict[str, Any]:
         names = ("accounts", "orders", "subscriptions", "charges", "jobs")
-        return {"products": [], "documents": [], **{name: {} for name in names}}
+        return {"products": [], "documents": [], "open jobs": [], **{name: {} for name in names}}
 
     def credentials(self) -> dict[str, str]:
         """Settings that get a client in."""
@@ -202,14 +202,17 @@ class Desk(Sandbox):
             "due": int(time.time() * 1000 + self.tenant.job_seconds * 1000),
         }
         self.state["jobs"][job["id"]] = job
+        self.state["open jobs"].append(job["id"])
         return job
 
     def settle_jobs(self) -> None:
         """Finish the jobs that are due."""
         now = int(time.time() * 1000)
-        for job in self.state["jobs"].values():
-            if job["status"] in ("Pending", "Processing"):
-                job["status"] = self.run_job(job) if job["due"] <= now else "Processing"
+        for key in list(self.state["open jobs"]):
+            job = self.state["jobs"][key]
+            job["status"] = self.run_job(job) if job["due"] <= now else "Processing"
+            if job["status"] != "Processing":
+                self.state["open jobs"].remove(key)
 
     def run_job(self, job: dict[str, Any]) -> str:
         """Do the work of a job and return its last status."""

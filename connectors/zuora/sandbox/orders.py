@@ -181,8 +181,8 @@ class OrderDesk(SubscriptionDesk):
         return self._list(call, lambda o: o["accountNumber"] == owner and o["status"] not in _NOT_LISTED)
 
     def _list(self, call: Call, wanted: Callable[[dict[str, Any]], bool]) -> Reply:
-        rows = [self._shown(o) for o in self.state["orders"].values() if wanted(o)]
-        return page(call, "orders", rows)
+        rows = [o for o in self.state["orders"].values() if wanted(o)]
+        return page(call, "orders", rows, self._shown)
 
     # Moving
 

@@ -1,5 +1,6 @@
 """Answers and refusals as this vendor words them, and the lists it cuts into pages."""
 
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode
 
@@ -49,15 +50,17 @@ def body_of(call: Call, resource: int) -> dict[str, Any]:
     return found
 
 
-def page(call: Call, name: str, rows: list[Any], largest: int = 40) -> Reply:
-    """One page of a list, with the address of the next as `nextPage`."""
+def page(call: Call, name: str, rows: list[Any], show: Callable[[Any], Any] | None = None) -> Reply:
+    """One page of a list, with the address of the next as `nextPage`. `show` turns a row into what is told of it."""
+    largest = 40
     try:
         number, size = int(call.query.get("page", "1")), int(call.query.get("pageSize", "10"))
     except ValueError:
         raise refuse(READ, 27, "'page' and 'pageSize' must be numbers", 400) from None
     if number < 1 or not 1 <= size <= largest:
         raise refuse(READ, 27, f"'pageSize' must be between 1 and {largest}", 400)
-    fields: dict[str, Any] = {name: rows[(number - 1) * size : number * size]}
+    cut = rows[(number - 1) * size : number * size]
+    fields: dict[str, Any] = {name: [show(row) for row in cut] if show else cut}
     if number * size < len(rows):
         query = {**dict(call.query), "page": str(number + 1), "pageSize": str(size)}
         fields["nextPage"] = f"{call.origin}{call.path}?{urlencode(query)}"

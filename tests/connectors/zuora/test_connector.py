@@ -88,6 +88,27 @@ async def test_where_the_account_sets_the_billing_day_both_ends_are_partial_peri
     ]
 
 
+async def test_a_ramp_with_a_discount_in_each_segment_is_billed_segment_by_segment() -> None:
+    t = await data.start()
+    await t.account()
+    middle = date(2027, 6, 1)
+    first, second = Period(start=data.START, end=middle), Period(start=middle, end=data.YEAR.end)
+    plan = data.order(
+        data.line(lineage="QL-1", period=first, unit_price=Decimal(10)),
+        data.discount("QL-1", "10", period=first),
+        data.line(lineage="QL-2", period=second, unit_price=Decimal(20)),
+        data.discount("QL-2", "50", period=second),
+    )
+    preview = await t.billing.preview_order(plan, t.refs)
+    by_line = {
+        key: sum(x.amount.minor for i in preview.invoices for x in i.lines if x.lineage_id == key)
+        for key in ("QL-1", "QL-2")
+    }
+    assert by_line == {"QL-1": 6 * 9_000, "QL-2": 6 * 10_000}
+    draft = await t.billing.create_draft(plan, t.refs, key="k1")
+    assert draft.lines == plan.lines
+
+
 async def test_an_account_is_read_back_as_it_was_sent() -> None:
     t = await data.start()
     await t.account("A-PARENT")
@@ -201,6 +222,15 @@ async def test_where_the_tenant_allows_it_a_withdrawn_draft_is_deleted() -> None
     await t.billing.create_draft(data.order(), t.refs, key="k1")
     assert await t.billing.withdraw_order("O-1", t.refs) is None
     assert await t.billing.find_order("O-1", t.refs) is None
+
+
+async def test_where_a_tenant_keeps_cancelled_orders_after_all_the_order_stays_cancelled() -> None:
+    t = await data.start(delete_orders=True)
+    await t.account()
+    await t.billing.create_draft(data.order(), t.refs, key="k1")
+    left = await t.billing.withdraw_order("O-1", t.refs)
+    assert left is not None
+    assert left.status == "cancelled"
 
 
 async def test_an_active_order_is_not_withdrawn() -> None:
