@@ -4,7 +4,7 @@ import asyncio
 import base64
 import binascii
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -41,13 +41,17 @@ CLIMB = 5
 ACTIVATING = "activating"
 # A little more than the second within which a conditional write is blind.
 SEAL_AFTER = 1.1
+UNLOCK_TRIES = 3
 
 
 class Salesforce:
     """Deals, accounts and quotes of one org. Both roles are the same object, because they share the connection."""
 
-    def __init__(self, client: SalesforceClient) -> None:
+    def __init__(
+        self, client: SalesforceClient, pause: Callable[[float], Awaitable[object]] = asyncio.sleep
+    ) -> None:
         self._client = client
+        self._pause = pause
         self._settings = client.settings
         self._account_fields: frozenset[str] | None = None
 
@@ -237,7 +241,7 @@ class Salesforce:
         if standing != mark:
             after = await self._write_mark(quote_id, before, mark)
             if _second(after) == _second(before):
-                await asyncio.sleep(SEAL_AFTER)
+                await self._pause(SEAL_AFTER)
                 await self._write_mark(quote_id, after, mark)
         return mark
 
@@ -274,20 +278,27 @@ class Salesforce:
         )
 
     async def unlock_quote(self, quote_id: str, operation_id: str) -> QuoteMark | None:
-        """See the port."""
-        before = await self._marked(quote_id)
-        standing = mapping.mark(before, self._settings)
-        if standing is None or standing.operation_id != operation_id:
-            return standing
+        """See the port. An edit by somebody else in between is no reason to keep the lock: it is tried again."""
         cleared = mapping.mark_fields(None, self._settings)
-        await self._client.update(QUOTE, quote_id, cleared, http_date(before.text("LastModifiedDate")))
+        for left in range(UNLOCK_TRIES, 0, -1):
+            before = await self._marked(quote_id)
+            standing = mapping.mark(before, self._settings)
+            if standing is None or standing.operation_id != operation_id:
+                return standing
+            try:
+                await self._client.update(
+                    QUOTE, quote_id, cleared, http_date(before.text("LastModifiedDate"))
+                )
+            except Conflict as conflict:
+                if left == 1:
+                    raise _changed(quote_id) from conflict
         return await self.read_mark(quote_id)
 
     async def write_back(self, quote_id: str, mark: QuoteMark) -> QuoteMark:
         """See the port. Quote and deal change together or not at all."""
         s = self._settings
         deal = "SBQQ__Opportunity2__r"
-        on_deal = [s.field_opportunity_subscription, "SBQQ__Contracted__c"]
+        on_deal = [s.field_opportunity_subscription, "SBQQ__Contracted__c" if s.contract_deals else ""]
         fields = ["Id", "SBQQ__Opportunity2__c", *self._mark_names(), *(f"{deal}.{f}" for f in on_deal if f)]
         soql = select(fields, QUOTE, f"Id = {literal(quote_id)}")
         row, _ = await self._one(Row, soql, "quote-unknown", quote_id)
@@ -304,7 +315,7 @@ class Salesforce:
         requests: list[dict[str, Any]] = []
         if standing != mark:
             requests.append(self._part("quote", QUOTE, row.id, mapping.mark_fields(mark, s)))
-        if changes:
+        if changes and row.text("SBQQ__Opportunity2__c"):
             requests.append(self._part("deal", "Opportunity", row.text("SBQQ__Opportunity2__c"), changes))
         if requests:
             await self._client.composite(requests)

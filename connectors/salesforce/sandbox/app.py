@@ -66,16 +66,19 @@ class SalesforceSandbox(Sandbox):
         self.org.after_change = lambda name, before, after: cpq.after_change(self.org, name, before, after)
         self.cursors = Cursors(self.org)
 
-    def connection(self, url: str) -> dict[str, Any]:
-        """Settings by which an adapter reaches this sandbox at `url`, signing in with a JWT."""
+    def credentials(self) -> dict[str, Any]:
+        """Settings by which an adapter signs in, with a JWT unless `auth` says otherwise."""
         return {
-            "base_url": url,
             "auth": "jwt",
             "client_id": self.consumer_key,
             "client_secret": self.consumer_secret,
             "username": self.username,
             "private_key": self.private_key,
         }
+
+    def connection(self, url: str) -> dict[str, Any]:
+        """The same with the address."""
+        return {"base_url": url, **self.credentials()}
 
     def org_time(self) -> datetime:
         """The business time, which goes on by real seconds where the business clock stands still.

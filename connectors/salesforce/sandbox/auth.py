@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import functools
 import time
 from typing import Any
 
@@ -26,6 +27,7 @@ def new_key() -> str:
     ).decode()
 
 
+@functools.cache
 def public_part(private_key: str) -> str:
     """The public key that the connected app keeps."""
     key = serialization.load_pem_private_key(private_key.encode(), password=None)

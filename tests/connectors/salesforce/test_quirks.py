@@ -303,7 +303,7 @@ async def test_numbers_are_exact() -> None:
 async def test_stamps_have_no_colon() -> None:
     org = an_org(DEAL)
     page = await adapter(org).closed_won(None, 1)
-    assert page.deals[0].modified == "2026-01-05T08:30:00.000+0000"
+    assert page.deals[0].modified == "2026-01-05T09:30:00.000+0000"
 
 
 async def test_six_parents_are_too_many() -> None:
@@ -367,9 +367,11 @@ async def test_won_is_not_the_stage_label() -> None:
 
 
 async def test_background_jobs_move_one_stamp() -> None:
-    org = an_org(DEAL)
+    clock = [NOW]
+    org = an_org(DEAL, clock=lambda: clock[0])
     crm = adapter(org)
     first = await crm.closed_won(None, 5)
+    clock[0] += timedelta(minutes=1)
     for name, record in (("Opportunity", DEAL_ID), ("SBQQ__Quote__c", QUOTE)):
         before = dict(org.org.table(name)[record])
         org.touch(name, record)
@@ -427,6 +429,30 @@ async def test_background_jobs_do_not_break_the_lock() -> None:
     crm, between = interfered(org)
     between.before["PATCH"] = [lambda: org.touch("SBQQ__Quote__c", QUOTE)]
     assert await crm.lock_quote(QUOTE, a_mark()) == a_mark()
+
+
+async def test_an_edit_in_between_does_not_keep_the_lock() -> None:
+    org = an_org(DEAL)
+    crm, between = interfered(org)
+    await crm.lock_quote(QUOTE, a_mark())
+
+    def edited() -> None:
+        org.change("SBQQ__Quote__c", QUOTE, {"SBQQ__PaymentTerms__c": f"Net {len(org.log)}"})
+
+    clock = [NOW]
+
+    def ticking() -> datetime:
+        clock.append(clock[-1] + timedelta(seconds=2))
+        return clock[-1]
+
+    org.org.now = ticking
+    between.before["PATCH"] = [edited, edited]
+    assert await crm.unlock_quote(QUOTE, a_mark().operation_id) is None
+    await crm.lock_quote(QUOTE, a_mark())
+    between.before["PATCH"] = [edited, edited, edited]
+    with pytest.raises(Conflict) as caught:
+        await crm.unlock_quote(QUOTE, a_mark().operation_id)
+    assert caught.value.code == "quote-changed"
 
 
 def just_changed() -> tuple[SalesforceSandbox, list[datetime]]:
