@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from activities.settings import Settings, adopt_secrets
+from activities.whereabouts import data_folder, running
 from canonical.failures import Misconfigured, Transient
 from commands._shared import actor
 
@@ -38,11 +39,9 @@ CONNECT_SECONDS = 4.0
 
 def load_environment() -> None:
     """Complete `REVSAGA_*` from the secrets folder, and from a running embedded stack where it is meant."""
-    import stack
-
     named = any(os.environ.get(name) for name in _ANCHORS)
     adopt_secrets()
-    found = None if named else stack.running(stack.data_folder())
+    found = None if named else running(data_folder())
     for name, value in (found.environment if found else {}).items():
         # A value of the user's own wins; so does the file that holds one.
         if f"{name}_FILE" not in os.environ:
