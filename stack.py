@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal, Self
 
 from activities.processes import Child, free_port, is_taken
+from activities.store.embedded import running as is_running
 from activities.whereabouts import FILE, LOCK, Running, running, write
 from canonical.failures import Misconfigured, Rejected
 from connectors.kit.remote import SandboxControl
@@ -196,6 +197,15 @@ class Stack:
         vendors = tuple(f"REVSAGA_{name.upper()}_" for name in self.addresses)
         kept = {n: v for n, v in os.environ.items() if n not in _OWN and not n.startswith(vendors)}
         return {**kept, **self.environment, **self._more, "PYTHONUNBUFFERED": "1"}
+
+    def lost(self) -> str:
+        """The part that ended by itself, by name; empty while all is well. The worker is not meant."""
+        if self._temporal is not None and not self._temporal.alive:
+            return "temporal"
+        if self._sandboxes is not None and not self._sandboxes.alive:
+            return "vendors"
+        database = self._postgres is not None and is_running(self._postgres.data) is None
+        return "postgresql" if database else ""
 
     async def _is_ready(self) -> bool:
         import httpx
