@@ -4,6 +4,7 @@ from temporalio import activity
 
 from activities.contracts.tax import EstimateTax, TaxEstimated
 from activities.tools import Tools
+from canonical import event_types
 from canonical.catalog import Catalog
 from canonical.failures import Rejected
 from canonical.money import Money
@@ -32,7 +33,9 @@ class TaxActivities:
         entity = next(e for e in master.entities if e.code == order.entity)
         request = tax_request(deal, preview, plan, catalog, entity)
         if request is None:
-            return TaxEstimated(amount=str(Money.zero(plan.currency)), zero_reasons=(ZeroReason.ZERO_BASE,))
+            nothing = Money.zero(plan.currency)
+            await self._say(plan, order.entity, nothing, (ZeroReason.ZERO_BASE,), "")
+            return TaxEstimated(amount=str(nothing), zero_reasons=(ZeroReason.ZERO_BASE,))
         found = await self._tax.estimate(request)
         unexplained = [line.lineage_id for line in found.lines if line.zero_reason is ZeroReason.UNEXPLAINED]
         if unexplained:
@@ -43,9 +46,22 @@ class TaxActivities:
                 fix="check nexus, tax code and exemption in the tax engine, then retry",
             )
         reasons = sorted({line.zero_reason.value for line in found.lines if line.zero_reason is not None})
+        await self._say(plan, order.entity, found.amount, tuple(reasons), found.evidence)
         return TaxEstimated(
             determination=await put("tax", found),
             amount=str(found.amount),
             zero_reasons=tuple(reasons),
             messages=found.messages,
         )
+
+    async def _say(
+        self, plan: OrderPlan, entity: str, tax: Money, reasons: tuple[str, ...], evidence: str
+    ) -> None:
+        """The estimate leaves no document anywhere, so the chain of events is where it can be found again."""
+        payload = event_types.TaxEstimated(
+            order_number=plan.order_number, tax=tax, zero_reasons=reasons, evidence=evidence
+        )
+        event = await self._tools.event(
+            payload, subject=plan.order_number, correlation_id=plan.correlation_id, entity=entity
+        )
+        await self._tools.store.events.append([event])
