@@ -102,6 +102,17 @@ class Tools:
                 retry_after=15.0,
             )
 
+    @asynccontextmanager
+    async def truthful(self) -> AsyncIterator[None]:
+        """For a pivot: a failure met beside the effect says nothing about an earlier try of it that may have landed."""
+        try:
+            yield
+        except Failure as failure:
+            told = await self.effects.truth(effect_key(), failure)
+            if told is failure:
+                raise
+            raise told from failure
+
     async def once(
         self,
         role: str,
