@@ -1,5 +1,6 @@
 """The engines that saga tests run on: the time-skipping test server, and a real dev server for what needs one."""
 
+import asyncio
 import shutil
 import sys
 from collections.abc import AsyncIterator
@@ -8,8 +9,12 @@ from pathlib import Path
 import pytest
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
+from temporalio.api.workflowservice.v1 import SetWorkerDeploymentCurrentVersionRequest
 from temporalio.client import Client
+from temporalio.common import WorkerDeploymentVersion
+from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import WorkflowEnvironment
+from temporalio.worker import WorkerDeploymentConfig
 
 from workflows.kernel import attributes
 from workflows.kernel.runner import DATA_CONVERTER
@@ -60,3 +65,27 @@ async def dev_server() -> AsyncIterator[WorkflowEnvironment]:
 def client(skipping: WorkflowEnvironment) -> Client:
     """A client of the time-skipping server."""
     return skipping.client
+
+
+def versioned(name: str, build: str = "1") -> WorkerDeploymentConfig:
+    """A worker's deployment: pinned stories run only on versioned workers of a real server."""
+    return WorkerDeploymentConfig(
+        version=WorkerDeploymentVersion(deployment_name=name, build_id=build), use_worker_versioning=True
+    )
+
+
+async def promote(client: Client, name: str, build: str = "1") -> None:
+    """Make a version current; it is not found until its pollers have registered."""
+    request = SetWorkerDeploymentCurrentVersionRequest(
+        namespace=client.namespace, deployment_name=name, build_id=build, ignore_missing_task_queues=True
+    )
+    for _ in range(300):
+        try:
+            await client.workflow_service.set_worker_deployment_current_version(request)
+        except RPCError as error:
+            if error.status not in {RPCStatusCode.NOT_FOUND, RPCStatusCode.FAILED_PRECONDITION}:
+                raise
+            await asyncio.sleep(0.1)
+        else:
+            return
+    raise AssertionError(f"version {build} of {name} never registered")

@@ -360,3 +360,20 @@ async def test_a_conflict_follows_its_own_policy(stage: Stage, world: World) -> 
     handle = await stage.start()
     assert (await stage.unwound(handle)).cause == "refused"
     assert world.shelf == {}
+
+
+async def test_a_history_that_is_nearly_full_says_so_and_takes_no_more_retries(
+    stage: Stage, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.faults["bare/do"] = always(NO)
+    handle = await stage.start()
+    await stage.parked(handle, "bare")
+    for module in ("details", "people"):
+        monkeypatch.setattr(f"workflows.kernel.{module}.EVENTS_WARN", 5)
+    assert "history of this run is full" in await _refused(stage, handle, Decision.RETRY)
+    await handle.signal(ShelfSaga.clock_moved, world.now())
+    await stage.resolve(handle, Decision.SKIP_WITH, result=text(Kept(item="bare", number="X", quantity=1)))
+    await stage.until(handle, lambda v: bool(v.parks) and v.parks[0].proposal is not None)
+    assert "the history of this run is nearly full" in await _details(handle)
+    await stage.resolve(handle, Decision.UNWIND)
+    await stage.unwound(handle)
