@@ -312,7 +312,7 @@ class Effects(Ledger):
             raise uncertain(work.key, failure, cause) from cause
 
     async def _try(self, work: _Work[M], generation: int, tries: int, *, doubt: bool) -> M:
-        self._kill(BEFORE_SEND, work.key)
+        await self._kill(BEFORE_SEND, work.key)
         try:
             async with asyncio.timeout(self._send_limit):
                 value = await work.send(Sending(key=work.key, generation=generation, tries=tries))
@@ -329,7 +329,7 @@ class Effects(Ledger):
             # Cancelled, or a bug after the request had left: nobody knows, and that must be on record.
             await self._interrupted(work.key, error)
             raise
-        self._kill(AFTER_EFFECT, work.key)
+        await self._kill(AFTER_EFFECT, work.key)
         return await self._record(work, value)
 
     async def _refused(self, work: _Work[M], failure: Failure, doubt: bool) -> M:
@@ -382,9 +382,9 @@ class Effects(Ledger):
             # An undo came in between. It looks by business key, and takes this back.
             self._check(await self._settled(work.key, None), work.fingerprint)
             raise uncertain(work.key, None)
-        self._kill(AFTER_RECORD, work.key)
+        await self._kill(AFTER_RECORD, work.key)
         return value
 
-    def _kill(self, point: str, key: str) -> None:
-        if self._kill_point is not None:
-            self._kill_point(point, key)
+    async def _kill(self, point: str, key: str) -> None:
+        if self._kill_point is not None and (held := self._kill_point(point, key)) is not None:
+            await held

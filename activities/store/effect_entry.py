@@ -1,7 +1,7 @@
 """What the effect ledger tells its callers, as data."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any
 
@@ -11,8 +11,8 @@ from canonical.base import Model
 from canonical.failures import Failure, FailureRecord, OutcomeUnknown
 from canonical.ids import idempotency_header
 
-KillPoint = Callable[[str, str], None]
-"""Called with the name of a point and the key; a chaos run ends the process there."""
+KillPoint = Callable[[str, str], Awaitable[None] | None]
+"""Called with the name of a point and the key; a chaos run ends the process there, or waits there with others first."""
 
 BEFORE_SEND, AFTER_EFFECT, AFTER_RECORD = "before-send", "after-effect-before-record", "after-record"
 KILL_POINTS = (BEFORE_SEND, AFTER_EFFECT, AFTER_RECORD)
