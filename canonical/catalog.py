@@ -70,8 +70,9 @@ class Obligation(Model):
 
     code: str
     pattern: str = Field(description="straight-line, point-in-time, as-invoiced or progress")
-    ssp: Exact | None = Field(
-        default=None, description="stand-alone selling price per unit and month (or per unit)"
+    ssp: dict[str, Exact] = Field(
+        default_factory=dict,
+        description="stand-alone selling price per unit and month (or per unit), by currency",
     )
 
 
@@ -141,6 +142,7 @@ class Catalog(Model):
 
 def ssp_total(obligation: Obligation, quantity: Decimal, months: int, currency: str) -> Money | None:
     """The stand-alone selling price of a whole line, or None when none is established."""
-    if obligation.ssp is None:
+    found = obligation.ssp.get(currency)
+    if found is None:
         return None
-    return Money.rounded(Fraction(obligation.ssp) * Fraction(quantity) * max(months, 1), currency)
+    return Money.rounded(Fraction(found) * Fraction(quantity) * max(months, 1), currency)

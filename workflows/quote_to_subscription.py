@@ -12,7 +12,8 @@
 10. Write back to the CRM, record events and cross-references, start the subscription's own entity.
 """
 
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import date, timedelta
 
 from temporalio import workflow
 from temporalio.common import VersioningBehavior, WorkflowIDReusePolicy
@@ -47,6 +48,7 @@ from activities.contracts.stories import (
     EntityState,
 )
 from activities.contracts.tax import EstimateTax
+from canonical.contract import ErpRef
 from canonical.document import DocumentRef
 from canonical.entity import Route
 from canonical.failures import Owner
@@ -73,7 +75,7 @@ VALIDATE = Step(
 )  # fmt: skip
 LOCK = Step(
     name="lock-quote", title="Lock the quote in the CRM", kind=_TAKE_BACK, owner=Owner.REVOPS, manner=manners.CRM,
-    do=crm.lock_quote, undo=crm.unlock_quote, needs=("validate-deal",),
+    do=crm.lock_quote, undo=crm.unlock_quote, on_conflict=OnRejected.UNWIND, needs=("validate-deal",),
 )  # fmt: skip
 TURN = Step(
     name="take-turn", title="Wait for the turn on the customer's account", kind=_TAKE_BACK, owner=Owner.INTEGRATION,
@@ -147,6 +149,28 @@ STEPS = checked(
 )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class _Sale:
+    """What every part of the story needs."""
+
+    saga: Saga
+    deal: DealRead
+    route: Route
+    catalog: DocumentRef
+    opened: ActivationOpened
+    correlation: str
+
+    @property
+    def me(self) -> str:
+        """The id of this activation."""
+        return workflow.info().workflow_id
+
+    @property
+    def on(self) -> date:
+        """The business day on which it began."""
+        return self.opened.now.date()
+
+
 @workflow.defn(name=ACTIVATE_QUOTE, versioning_behavior=VersioningBehavior.PINNED)
 class ActivateQuote(Story):
     """Turns one revision of one quote into a subscription."""
@@ -206,7 +230,8 @@ class ActivateQuote(Story):
             )
             self._locked = True
             await saga.do(LOCK, lock)
-            return await self._sell(saga, deal, ground.route, ground.catalog, opened, correlation)
+            sale = _Sale(saga, deal, ground.route, ground.catalog, opened, correlation)
+            return await self._sell(sale)
 
     async def _ground(
         self, saga: Saga, deal: DealRead, opened: ActivationOpened, correlation: str
@@ -225,98 +250,98 @@ class ActivateQuote(Story):
             if not came:
                 order = order.model_copy(update={"patient": False})
 
-    async def _sell(
-        self,
-        saga: Saga,
-        deal: DealRead,
-        route: Route,
-        catalog: DocumentRef,
-        opened: ActivationOpened,
-        correlation: str,
-    ) -> ActivationResult:
-        me = workflow.info().workflow_id
-        on = opened.now.date()
-        turn = await saga.do(TURN, TakeTurn(account=deal.customer_id, workflow_id=me))
+    async def _account(self, sale: _Sale) -> str:
+        """Take the turn, then the account; an automatic payer's method is checked and its reference stored."""
+        saga, deal = sale.saga, sale.deal
+        turn = await saga.do(TURN, TakeTurn(account=deal.customer_id, workflow_id=sale.me))
         if not turn.granted:
-            await saga.wait_for(
-                lambda: self._my_turn, why=f"waits for {turn.holder}, which works on the same account"
-            )
-        account = await saga.do(
-            ACCOUNT, OpenAccount(deal=deal.deal, workflow_id=me, correlation_id=correlation)
-        )
+            why = f"waits for {turn.holder}, which works on the same account"
+            await saga.wait_for(lambda: self._my_turn, why=why)
+        opening = OpenAccount(deal=deal.deal, workflow_id=sale.me, correlation_id=sale.correlation)
+        account = (await saga.do(ACCOUNT, opening)).number
         if deal.autopay and deal.gateway_customer and deal.payment_method:
             method = CheckMethod(gateway_customer=deal.gateway_customer, payment_method=deal.payment_method)
             await saga.do(CHECK, method)
             reference = f"{deal.gateway_customer}/{deal.payment_method}"
-            await saga.do(
-                ATTACH,
-                AttachPayment(account_number=account.number, reference=reference, correlation_id=correlation),
+            attach = AttachPayment(
+                account_number=account, reference=reference, correlation_id=sale.correlation
             )
-        order_number, subscription_number = number("O", deal.quote_name, me), number("S", deal.quote_name, me)
+            await saga.do(ATTACH, attach)
+        return account
+
+    async def _sell(self, sale: _Sale) -> ActivationResult:
+        """From the account to the active subscription; then forward only."""
+        saga, deal, correlation = sale.saga, sale.deal, sale.correlation
+        account = await self._account(sale)
+        order_number, subscription_number = (number(kind, deal.quote_name, sale.me) for kind in ("O", "S"))
         previewed = await saga.do(
             PREVIEW,
-            PreviewOrder(deal=deal.deal, catalog=catalog, entity=route.entity, account_number=account.number,
+            PreviewOrder(deal=deal.deal, catalog=sale.catalog, entity=sale.route.entity, account_number=account,
                          order_number=order_number, subscription_number=subscription_number,
-                         correlation_id=correlation, on=on),
+                         correlation_id=correlation, on=sale.on),
         )  # fmt: skip
-        plan = previewed.plan
+        plan, preview = previewed.plan, previewed.preview
         estimate = await saga.do(
             ESTIMATE,
             EstimateTax(
-                deal=deal.deal, plan=plan, preview=previewed.preview, catalog=catalog, entity=route.entity
+                deal=deal.deal, plan=plan, preview=preview, catalog=sale.catalog, entity=sale.route.entity
             ),
         )
-        drafted = await saga.do(
-            DRAFT, DraftOrder(plan=plan, order_number=order_number, correlation_id=correlation)
-        )
-        await saga.do(
-            COMPARE, CompareOrder(deal=deal.deal, plan=plan, preview=previewed.preview, order=drafted.order)
-        )
-        await saga.do(
-            ACTIVATE, ActivateOrder(plan=plan, order_number=order_number, correlation_id=correlation)
-        )
+        draft = DraftOrder(plan=plan, order_number=order_number, correlation_id=correlation)
+        drafted = await saga.do(DRAFT, draft)
+        await saga.do(COMPARE, CompareOrder(deal=deal.deal, plan=plan, preview=preview, order=drafted.order))
+        activate = ActivateOrder(plan=plan, order_number=order_number, correlation_id=correlation)
+        await saga.do(ACTIVATE, activate)
         read = await saga.do(READ_BACK, ReadSubscription(plan=plan, subscription_number=subscription_number))
-        await saga.do(GIVE, activation.GiveTurn(account=deal.customer_id, workflow_id=me))
-        customer = await saga.do(
-            CUSTOMER, RecordCustomer(deal=deal.deal, route=route, correlation_id=correlation)
-        )
-        contract = await saga.do(
-            CONTRACT,
-            RecordContract(deal=deal.deal, plan=plan, catalog=catalog, route=route, correlation_id=correlation,
-                           customer_external_id=customer.external_id, on=on,
-                           external_id=number("SO", deal.quote_name, me)),
-        )  # fmt: skip
-        mark = QuoteMark(operation_id=me, content_hash=deal.content_hash, state="active",
-                         billing_subscription=subscription_number,
-                         erp_document=contract.number or contract.erp_id)  # fmt: skip
-        await saga.do(
-            WRITE_BACK,
-            WriteBack(
-                quote_id=deal.quote_id,
-                opportunity_id=deal.opportunity_id,
-                mark=mark,
-                correlation_id=correlation,
-            ),
-        )
-        crm_contract = ""
-        if opened.waits_for_contract:
-            crm_contract = (
-                await saga.do(CRM_CONTRACT, FindContract(opportunity_id=deal.opportunity_id))
-            ).contract_id
+        await saga.do(GIVE, activation.GiveTurn(account=deal.customer_id, workflow_id=sale.me))
+        customer, contract = await self._book(sale, plan)
+        crm_contract = await self._tell_crm(sale, subscription_number, contract)
         recorded = await saga.do(
             RECORD,
             RecordActivation(
-                workflow_id=me, correlation_id=correlation, quote_id=deal.quote_id, opportunity_id=deal.opportunity_id,
-                customer_id=deal.customer_id, entity=route.entity, account_number=account.number,
-                order_number=order_number, subscription_number=subscription_number, subscription=read.subscription,
-                deal=deal.deal, plan=plan, catalog=catalog, erp_customer=customer.erp_id, erp_document=contract.erp_id,
-                crm_contract=crm_contract, tax_estimate=estimate.amount, route=route,
+                workflow_id=sale.me, correlation_id=correlation, quote_id=deal.quote_id,
+                opportunity_id=deal.opportunity_id, customer_id=deal.customer_id, entity=sale.route.entity,
+                account_number=account, order_number=order_number, subscription_number=subscription_number,
+                subscription=read.subscription, deal=deal.deal, plan=plan, catalog=sale.catalog,
+                erp_customer=customer.erp_id, erp_document=contract.erp_id, crm_contract=crm_contract,
+                tax_estimate=estimate.amount, route=sale.route,
             ),
         )  # fmt: skip
         await self._start_entity(subscription_number, recorded.subscription)
         return ActivationResult(
             outcome="activated", subscription_number=subscription_number, erp_document=contract.erp_id
         )
+
+    async def _book(self, sale: _Sale, plan: DocumentRef) -> tuple[ErpRef, ErpRef]:
+        """The ERP learns of the deal: the customer, then the contract document."""
+        saga, deal, route = sale.saga, sale.deal, sale.route
+        customer = await saga.do(
+            CUSTOMER, RecordCustomer(deal=deal.deal, route=route, correlation_id=sale.correlation)
+        )
+        contract = await saga.do(
+            CONTRACT,
+            RecordContract(deal=deal.deal, plan=plan, catalog=sale.catalog, route=route, on=sale.on,
+                           correlation_id=sale.correlation, customer_external_id=customer.external_id,
+                           external_id=number("SO", deal.quote_name, sale.me)),
+        )  # fmt: skip
+        return customer, contract
+
+    async def _tell_crm(self, sale: _Sale, subscription_number: str, contract: ErpRef) -> str:
+        """Write the outcome back; the id of the CRM's own contract where the org makes one."""
+        saga, deal = sale.saga, sale.deal
+        mark = QuoteMark(operation_id=sale.me, content_hash=deal.content_hash, state="active",
+                         billing_subscription=subscription_number,
+                         erp_document=contract.number or contract.erp_id)  # fmt: skip
+        back = WriteBack(
+            quote_id=deal.quote_id,
+            opportunity_id=deal.opportunity_id,
+            mark=mark,
+            correlation_id=sale.correlation,
+        )
+        await saga.do(WRITE_BACK, back)
+        if not sale.opened.waits_for_contract:
+            return ""
+        return (await saga.do(CRM_CONTRACT, FindContract(opportunity_id=deal.opportunity_id))).contract_id
 
     async def _start_entity(self, subscription_number: str, subscription: DocumentRef) -> None:
         """Only activation starts entities; one that runs already is the same one."""

@@ -108,6 +108,13 @@ def _product(code: str, name: str, *charges: Charge) -> Product:
     )
 
 
+def _ssp(price: str | None) -> dict[str, Decimal]:
+    """Stand-alone selling prices by currency; in JPY a hundred times the others."""
+    if price is None:
+        return {}
+    return {**{c: Decimal(price) for c in ("USD", "CAD", "EUR", "GBP")}, "JPY": Decimal(price) * 100}
+
+
 def _charge(
     code: str,
     name: str,
@@ -127,7 +134,7 @@ def _charge(
         timing=Timing.ARREARS if type_ is ChargeType.USAGE else Timing.ADVANCE,
         unit=unit,
         tax_code=tax_code,
-        obligation=Obligation(code=obligation, pattern=pattern, ssp=Decimal(ssp) if ssp else None),
+        obligation=Obligation(code=obligation, pattern=pattern, ssp=_ssp(ssp)),
     )
 
 

@@ -277,7 +277,8 @@ def unfinished(root: Path) -> list[str]:
         for number, line in enumerate(text.splitlines(), 1):
             if match := _MARKS.search(line):
                 findings.append(f"{where}:{number}: {match.group(1)}")
-        promise = where.parts[:2] == ("activities", "contracts")
+        # A promise has no body; a story made up for a test makes promises of its own.
+        promise = where.parts[:2] == ("activities", "contracts") or where.parts[0] == "tests"
         for node in ast.walk(_parse(path)):
             if isinstance(node, ast.ExceptHandler) and all(_is_nothing(s) for s in node.body):
                 findings.append(f"{where}:{node.lineno}: an exception is swallowed")

@@ -39,6 +39,7 @@ _KINDS: dict[str, tuple[ChargeType, PriceModel, str]] = {
     "SETUP": (ChargeType.ONE_TIME, PriceModel.FLAT, "progress"),
     "CALLS": (ChargeType.USAGE, PriceModel.TIERED, "as-invoiced"),
 }
+_CURRENCIES = ("USD", "EUR", "GBP", "CAD", "JPY", "KWD")
 RECURRING, ONE_TIME = ("SEATS", "BASE"), ("TRAINING", "SETUP")
 
 
@@ -51,7 +52,7 @@ def a_product(code: str, **changes: Any) -> Product:
         type=kind,
         model=model,
         tax_code="SW054000",
-        obligation=Obligation(code=code, pattern=pattern, ssp=Decimal(100)),
+        obligation=Obligation(code=code, pattern=pattern, ssp=dict.fromkeys(_CURRENCIES, Decimal(100))),
     )
     plan = PricePlan(code=f"{code}-P", name=f"{code} plan", charges=(charge,))
     known: dict[str, Any] = {"code": code, "name": code, "effective_from": date(2020, 1, 1), "plans": (plan,)}

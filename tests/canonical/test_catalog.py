@@ -62,11 +62,11 @@ def test_months_of_a_billing_period() -> None:
 
 @given(st.decimals("0", "9999", places=6), st.integers(1, 5000).map(Decimal), st.integers(0, 60))
 def test_a_stand_alone_price_counts_units_and_months(ssp: Decimal, quantity: Decimal, months: int) -> None:
-    obligation = Obligation(code="X", pattern="straight-line", ssp=ssp)
+    obligation = Obligation(code="X", pattern="straight-line", ssp={"USD": ssp})
     assert ssp_total(obligation, quantity, months, "USD") == Money.rounded(
         ssp * quantity * max(months, 1), "USD"
     )
-    assert ssp_total(obligation.model_copy(update={"ssp": None}), quantity, months, "USD") is None
+    assert ssp_total(obligation.model_copy(update={"ssp": {}}), quantity, months, "USD") is None
 
 
 @given(st.dictionaries(st.text(min_size=1), st.text(min_size=1), max_size=20))
