@@ -99,6 +99,7 @@ def _step(
 
 FIRST = _step("first")
 NEAR = _step("near", manner=LOCAL, needs=("first",))
+ALONE = _step("alone")
 NEAR_ALONE = _step("near", manner=LOCAL)
 STRICT = _step("strict", on_rejected=OnRejected.UNWIND, probe=True, needs=("first",))
 BARE = _step("bare", undo=False, needs=("strict",))
@@ -197,7 +198,7 @@ class ShelfSaga(Shelf):
 class QuickSaga(Shelf):
     """One step, then a word, then the end: a cancel that comes together with the word is easily lost."""
 
-    steps = checked((NEAR_ALONE,))
+    steps = checked((NEAR_ALONE, ALONE))
 
     def __init__(self) -> None:
         super().__init__()
@@ -209,9 +210,12 @@ class QuickSaga(Shelf):
         self.told = True
 
     @workflow.run
-    async def run(self) -> str:
-        """Play it."""
+    async def run(self, word: bool = True) -> str:
+        """Play it, with or without the word."""
         async with self.saga(kind="quick", correlation_id="Q-2", title="Quick") as saga:
+            if not word:
+                await saga.do(ALONE, Put(item="first"))
+                return "done"
             await saga.do(NEAR_ALONE, Put(item="near"))
             await saga.wait_for(lambda: self.told, why="a word")
             return "done"

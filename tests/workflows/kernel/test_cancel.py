@@ -235,7 +235,7 @@ async def test_e9_a_cancel_that_comes_together_with_the_last_word_is_not_lost(
 ) -> None:
     gate = _hold(world, "near/do")
     handle = await stage.client.start_workflow(
-        QuickSaga.run, id=f"quick/{stage.core}/{first}", task_queue=stage.core
+        QuickSaga.run, True, id=f"quick/{stage.core}/{first}", task_queue=stage.core
     )
     stage.handles.append(handle)
     await world.reached["near/do"].wait()  # while a local step runs, messages pile up for one task
@@ -255,6 +255,27 @@ async def test_e9_a_cancel_that_comes_together_with_the_last_word_is_not_lost(
     ]
     assert came[1] == came[0] + 1, "both in one task"
     assert world.shelf == {}
+
+
+@pytest.mark.parametrize("native", [False, True], ids=["asked", "native"])
+async def test_e9_a_cancel_during_the_last_step_of_a_saga_without_a_pivot_is_not_lost(
+    stage: Stage, world: World, native: bool
+) -> None:
+    gate = _hold(world, "alone/do")
+    handle = await stage.client.start_workflow(
+        QuickSaga.run, False, id=f"quick/{stage.core}", task_queue=stage.core
+    )
+    stage.handles.append(handle)
+    await world.reached["alone/do"].wait()
+    if native:
+        await _native(handle)
+        gate.set()
+        await stage.cancelled(handle)
+    else:
+        await stage.cancel(handle)
+        gate.set()
+        await stage.unwound(handle)
+    assert world.done == ["alone/do", "alone/undo"]
 
 
 async def test_a_cancel_during_the_pivot_is_refused_in_words(stage: Stage, world: World) -> None:
