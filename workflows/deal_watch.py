@@ -10,9 +10,10 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from activities.contracts import crm, manners
 from activities.contracts.crm import DealsFound, DealToStart, FindDeals, MoveCursor
+from activities.contracts.manners import PACE_MEMO
 from activities.contracts.stories import ACTIVATE_QUOTE, WATCH_DEALS, ActivationOrder
 from canonical.base import Model
-from workflows.kernel.calls import call
+from workflows.kernel.calls import call, pace
 
 NAME = "closed-won"
 
@@ -89,6 +90,8 @@ class WatchDeals:
                 parent_close_policy=workflow.ParentClosePolicy.ABANDON,
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                 static_summary=f"Activate quote {deal.quote_id}",
+                # Whoever set a pace for the watch means what it starts, too.
+                memo={PACE_MEMO: pace()} if workflow.memo_value(PACE_MEMO, None) else None,
             )
         except WorkflowAlreadyStartedError:
             return 0

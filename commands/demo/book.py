@@ -238,8 +238,12 @@ def _variety(n: int) -> tuple[Item, ...]:
     return shapes[n % len(shapes)]
 
 
-def orders() -> tuple[Order, ...]:
-    """The 34 clean deals of the book; places, currencies, shapes and ways of paying rotate at different speeds."""
+CLEAN = 34
+"""How many deals of the book are in order; the numbers after them are the special ones."""
+
+
+def orders(count: int = CLEAN) -> tuple[Order, ...]:
+    """The clean deals of the book; places, currencies, shapes and ways of paying rotate at different speeds."""
     places = ("PA", "GB", "DE", "WA", "ON", "FR", "TX", "JP", "NL", "NY", "IE", "BC", "MA", "OR")
     currencies = {
         "GB": "GBP",
@@ -252,7 +256,7 @@ def orders() -> tuple[Order, ...]:
         "BC": "CAD",
     }
     made = []
-    for n in range(1, 35):
+    for n in (*range(1, CLEAN + 1), *range(CLEAN + 7, count + 7))[:count]:
         place = places[(n * 5) % len(places)]
         items = _variety(n)
         if place == "JP":
@@ -294,7 +298,7 @@ SPECIAL = (
 
 
 def mistaken() -> Deal:
-    """A deal with six mistakes, to be reported together."""
+    """A deal with six mistakes, to be reported together: status, currency, terms, VAT id, quantity, discount."""
     deal = build(
         Order(
             37,
@@ -306,7 +310,7 @@ def mistaken() -> Deal:
         )
     )
     customer = deal.parties.customer.model_copy(update={"vat_id": "123"})
-    quote = deal.quote.model_copy(update={"status": "in-review", "calculated": False})
+    quote = deal.quote.model_copy(update={"status": "in-review"})
     return deal.model_copy(
         update={"quote": quote, "parties": deal.parties.model_copy(update={"customer": customer})}
     )

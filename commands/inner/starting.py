@@ -21,6 +21,7 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.contracts.manners import PACE_MEMO, Pace
 from activities.contracts.stories import ACTIVATE_QUOTE, WATCH_DEALS, ActivationOrder
 from activities.settings import Settings
 from activities.store.activations import Activation, ActivationState
@@ -220,8 +221,13 @@ async def watch_state(client: Client, settings: Settings) -> WatchState:
     )
 
 
-async def watch_now(client: Client, settings: Settings, *, actor: str, full: bool = False) -> WatchReport:
-    """Run one round now and wait for its end. Two who ask at once get the same round."""
+async def watch_now(
+    client: Client, settings: Settings, *, actor: str, full: bool = False, pace: Pace | None = None
+) -> WatchReport:
+    """Run one round now and wait for its end. Two who ask at once get the same round.
+
+    `pace` is that of the round and of the activations that it starts.
+    """
     handle = await client.start_workflow(
         WATCH_DEALS,
         WatchOrder(actor=actor, full=full),
@@ -229,6 +235,7 @@ async def watch_now(client: Client, settings: Settings, *, actor: str, full: boo
         task_queue=settings.queue,
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
         result_type=WatchReport,
+        memo={PACE_MEMO: pace} if pace is not None else None,
         static_summary="Look for closed deals, asked for by a person",
     )
     report: WatchReport = await handle.result()

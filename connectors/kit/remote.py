@@ -7,6 +7,8 @@ from typing import Any
 import httpx
 
 from canonical.failures import Misconfigured, Transient
+from connectors.kit import decimal_json
+from connectors.kit import decimal_json
 
 
 class SandboxControl:
@@ -16,7 +18,7 @@ class SandboxControl:
         self.vendor = vendor
         self.url = url
 
-    async def _ask(self, method: str, what: str, body: Any = None) -> Any:
+    async def _ask(self, method: str, what: str, body: Any = None, *, exact: bool = False) -> Any:
         try:
             async with httpx.AsyncClient(trust_env=False, timeout=30) as http:
                 answer = await http.request(method, f"{self.url}/_control/{what}", json=body)
@@ -32,11 +34,16 @@ class SandboxControl:
                 code="sandbox-refused",
                 fix="only the embedded stack's own vendors have a control port",
             )
-        return answer.json()
+        return decimal_json.loads(answer.content)
 
     async def arm(self, *faults: Mapping[str, Any]) -> None:
         """Inject faults (`connectors.kit.sandbox.Fault` as a mapping)."""
         await self._ask("POST", "faults", [dict(fault) for fault in faults])
+
+    async def armed(self) -> list[dict[str, Any]]:
+        """The faults in force in the order in which they were armed, with how often each has `struck`."""
+        found: list[dict[str, Any]] = await self._ask("GET", "faults")
+        return found
 
     async def disarm(self) -> None:
         """No more faults."""
@@ -53,8 +60,8 @@ class SandboxControl:
         return found
 
     async def state(self) -> dict[str, Any]:
-        """Everything in the vendor's books."""
-        found: dict[str, Any] = await self._ask("GET", "state")
+        """Everything in the vendor's books, with exact numbers: what its `restore` takes."""
+        found: dict[str, Any] = await self._ask("GET", "state", exact=True)
         return found
 
     async def figures(self) -> dict[str, Any]:
