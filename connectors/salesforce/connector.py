@@ -15,6 +15,7 @@ from canonical.mapping import Reference
 from canonical.party import Customer
 from canonical.quote import DealPage, Opportunity, Quote, QuoteMark
 from connectors.kit.errors import slug
+from connectors.kit.readback import after_effect
 from connectors.ports import Health, QuoteParties
 from connectors.salesforce import mapping
 from connectors.salesforce.client import SalesforceClient
@@ -242,7 +243,8 @@ class Salesforce:
             after = await self._write_mark(quote_id, before, mark)
             if _second(after) == _second(before):
                 await self._pause(SEAL_AFTER)
-                await self._write_mark(quote_id, after, mark)
+                with after_effect(f"the mark on quote {quote_id}"):
+                    await self._write_mark(quote_id, after, mark)
         return mark
 
     async def _write_mark(self, quote_id: str, before: Row, mark: QuoteMark) -> Row:
@@ -258,7 +260,8 @@ class Salesforce:
             standing = mapping.mark(await self._marked(quote_id), self._settings)
             self._refuse_other(quote_id, standing, mark)
             raise _changed(quote_id) from conflict
-        after = await self._marked(quote_id)
+        with after_effect(f"the mark on quote {quote_id}"):
+            after = await self._marked(quote_id)
         standing = mapping.mark(after, self._settings)
         self._refuse_other(quote_id, standing, mark)
         if standing != mark:
@@ -292,7 +295,10 @@ class Salesforce:
             except Conflict as conflict:
                 if left == 1:
                     raise _changed(quote_id) from conflict
-        return await self.read_mark(quote_id)
+            else:
+                break
+        with after_effect(f"quote {quote_id} without a mark"):
+            return await self.read_mark(quote_id)
 
     async def write_back(self, quote_id: str, mark: QuoteMark) -> QuoteMark:
         """See the port. Quote and deal change together or not at all."""
@@ -319,7 +325,8 @@ class Salesforce:
             requests.append(self._part("deal", "Opportunity", row.text("SBQQ__Opportunity2__c"), changes))
         if requests:
             await self._client.composite(requests)
-        written = await self.read_mark(quote_id)
+        with after_effect(f"the result on quote {quote_id}"):
+            written = await self.read_mark(quote_id)
         self._refuse_other(quote_id, written, mark)
         if written != mark:
             raise _changed(quote_id)

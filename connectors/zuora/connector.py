@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from contextlib import nullcontext
 from datetime import date
 
 from canonical.failures import Conflict, Failure, Misconfigured, OutcomeUnknown, Rejected, Transient
@@ -14,6 +15,7 @@ from canonical.order import (
     OrderPlan,
     OrderPreview,
 )
+from connectors.kit.readback import after_effect
 from connectors.ports import Health
 from connectors.zuora import mapping, schema
 from connectors.zuora.client import ZuoraClient
@@ -83,7 +85,8 @@ class ZuoraBilling:
             if found is None:
                 raise
         else:
-            found = await self._account(account.number)
+            with after_effect(f"billing account {account.number}"):
+                found = await self._account(account.number)
         if _content(found) != _content(account):
             raise Conflict(
                 f"billing account {account.number} exists with another content",
@@ -129,7 +132,8 @@ class ZuoraBilling:
             )
         job = await self._client.delete_account(number)
         await self._settled(job, number)
-        left = await self.find_account(number)
+        with after_effect(f"the deletion of billing account {number}"):
+            left = await self.find_account(number)
         if left is not None and left.status != "cancelled":
             raise OutcomeUnknown(
                 f"billing account {number} still reads {left.status} after its deletion",
@@ -141,7 +145,8 @@ class ZuoraBilling:
     async def _settled(self, job: str | None, number: str) -> None:
         """Wait, within bounds, until the deletion job has ended."""
         for _ in range(self._settings.job_polls if job else 0):
-            status = await self._client.job_status(job or "")
+            with after_effect(f"the deletion of billing account {number}"):
+                status = await self._client.job_status(job or "")
             if status == "Completed":
                 return
             if status == "Failed":
@@ -168,7 +173,9 @@ class ZuoraBilling:
         await self._client.update_account(
             number, {self._settings.payment_field: reference or "", "autoPay": False}
         )
-        found = _without_autopay(await self._account(number))
+        with after_effect(f"the payment reference of billing account {number}"):
+            read = await self._account(number)
+        found = _without_autopay(read)
         if found.payment_reference != reference:
             raise Misconfigured(
                 f"billing account {number} does not keep {self._settings.payment_field}",
@@ -201,7 +208,8 @@ class ZuoraBilling:
         return await self._held_back(found, refs)
 
     async def _created(self, plan: OrderPlan, refs: MappingSet) -> BillingOrder:
-        wire = await self._client.read_order(plan.order_number)
+        with after_effect(f"order {plan.order_number}"):
+            wire = await self._client.read_order(plan.order_number)
         _same_currency(wire.currency or plan.currency, plan)
         return mapping.order(wire, refs, self._settings)
 
@@ -274,7 +282,8 @@ class ZuoraBilling:
             await self._client.delete_order(number)
         elif found.status == "cancelled":
             return found
-        left = await self.find_order(number, refs)
+        with after_effect(f"the withdrawal of order {number}"):
+            left = await self.find_order(number, refs)
         if left is not None and left.status != "cancelled":
             raise OutcomeUnknown(
                 f"order {number} reads {left.status} after it was withdrawn",
@@ -301,17 +310,21 @@ class ZuoraBilling:
             except Rejected as failure:
                 # It may be active already, or not a draft at all: the order says which.
                 refused = failure
-        wire = await self._client.read_order(number)
+        sent = self._settings.activation == "draft" and refused is None
+        with after_effect(f"the activation of order {number}") if sent else nullcontext():
+            wire = await self._client.read_order(number)
         status = mapping.order_status(wire)
         if status == "draft" and refused is not None:
             raise refused
         if status == "draft":
             await self._client.activate_order(number)
-            wire = await self._client.read_order(number)
+            with after_effect(f"the activation of order {number}"):
+                wire = await self._client.read_order(number)
             status = mapping.order_status(wire)
         if status == "pending":
             await self._client.trigger_dates(number, mapping.trigger_body(wire, on))
-            wire = await self._client.read_order(number)
+            with after_effect(f"the activation of order {number}"):
+                wire = await self._client.read_order(number)
             status = mapping.order_status(wire)
         if status in ("cancelled", "failed"):
             raise Conflict(

@@ -20,7 +20,7 @@ from workflows.kernel import attributes
 from workflows.kernel.runner import DATA_CONVERTER
 
 
-def _program(name: str) -> str:
+def program(name: str) -> str:
     """A server's program, from the environment that the tests run in."""
     beside = Path(sys.executable).parent
     found = shutil.which(name, path=str(beside)) or shutil.which(name)
@@ -33,7 +33,7 @@ def _program(name: str) -> str:
 async def skipping() -> AsyncIterator[WorkflowEnvironment]:
     """The time-skipping test server. It knows our search attributes: without them workflow tasks fail for ever."""
     env = await WorkflowEnvironment.start_time_skipping(
-        data_converter=DATA_CONVERTER, test_server_existing_path=_program("temporal-test-server")
+        data_converter=DATA_CONVERTER, test_server_existing_path=program("temporal-test-server")
     )
     async with env:
         await env.client.operator_service.add_search_attributes(
@@ -52,7 +52,7 @@ async def dev_server() -> AsyncIterator[WorkflowEnvironment]:
     """A real server with visibility and the search attributes, on a free port."""
     env = await WorkflowEnvironment.start_local(
         data_converter=DATA_CONVERTER,
-        dev_server_existing_path=_program("temporal"),
+        dev_server_existing_path=program("temporal"),
         search_attributes=attributes.ALL,
         dev_server_extra_args=["--dynamic-config-value", "history.transferProcessorMaxPollRPS=1000"],
         ui=False,

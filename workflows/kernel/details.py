@@ -71,9 +71,9 @@ def _park(park: Park, *, among: int) -> list[str]:
         f"- **Reason:** {_plain(record.message)} (`{record.kind}`, `{record.code}`)",
     ]
     if record.field:
-        lines.append(f"- **Field:** `{_plain(record.field)}`")
+        lines.append(f"- **Field:** `{_code(record.field)}`")
     lines += [
-        f"  - `{_plain(f.field or f.code)}`: {_plain(f.message)}. {_plain(f.fix)} ({f.owner})"
+        f"  - `{_code(f.field or f.code)}`: {_plain(f.message)}. {_plain(f.fix)} ({f.owner})"
         for f in record.findings
     ]
     lines += [
@@ -113,6 +113,11 @@ def _progress(desk: Desk) -> list[str]:
     elif desk.forward_only and desk.ended is None:
         lines += ["", "The point of no return is passed: it only goes forward."]
     return lines
+
+
+def _code(text: str) -> str:
+    """Text for a code span, where nothing is escaped: only what would end the span is taken out."""
+    return " ".join(text.replace("`", "'").split())
 
 
 def _plain(text: str) -> str:

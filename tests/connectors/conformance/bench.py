@@ -145,10 +145,10 @@ class _Target:
 async def losing_answers(
     role: str, vendor: str, kind: str, steps: Sequence[Step]
 ) -> AsyncIterator["Subject"]:
-    """Play `steps` once for each call that changes the books, its answer lost.
+    """Play `steps` once for each call that changes the books or follows such a call in its step, its answer lost.
 
-    The step must then end as OutcomeUnknown. It is repeated, as a saga would. Nothing may have happened twice. The
-    caller looks at the books afterwards.
+    The step must then end as OutcomeUnknown: the effect has happened, even where only the reading back was lost. It is
+    repeated, as a saga would. Nothing may have happened twice. The caller looks at the books afterwards.
     """
     targets = await _targets(role, vendor, steps)
     assert targets, "no step changes anything"
@@ -190,9 +190,11 @@ async def _targets(role: str, vendor: str, steps: Sequence[Step]) -> list[_Targe
     for number, step in enumerate(steps):
         before = twin.sandbox.log[-1]["n"]
         await step(twin)
+        wrote = False
         for call in (entry for entry in twin.sandbox.log if entry["n"] > before):
+            wrote = wrote or call["n"] in writing
             address = (call["method"], call["path"])
-            if call["n"] in writing and call["method"] != "GET":
+            if wrote:
                 found.append(_Target(number, *address, seen[address]))
             seen[address] += 1
     return found
