@@ -25,7 +25,7 @@ class KernelActivities:
         """See the contract."""
         now = await self._tools.clock.now()
         deadline = now + case.give_up_after if case.give_up_after else None
-        step = case.step if case.phase == "do" else f"{case.step}-undo"
+        step = case.step if case.phase == "do" else f"{case.step}/undo"
         made = new_case(
             case.failure,
             workflow_id=case.workflow_id,

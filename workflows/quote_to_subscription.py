@@ -307,7 +307,7 @@ class ActivateQuote(Story):
                 tax_estimate=estimate.amount, route=sale.route,
             ),
         )  # fmt: skip
-        await self._start_entity(subscription_number, recorded.subscription)
+        await saga.settled(self._start_entity(subscription_number, recorded.subscription))
         return ActivationResult(
             outcome="activated", subscription_number=subscription_number, erp_document=contract.erp_id
         )
