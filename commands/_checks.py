@@ -127,7 +127,9 @@ async def _vendor(vendor: str, roles: list[str]) -> Check:
     finally:
         await manifest.close(adapters)
     if not health.well:
-        return Check.down(name, health.detail, health.fix or "see the message", area="system")
+        fix = health.fix or "see the message"
+        prefix = f"REVSAGA_{vendor.upper()}_"
+        return Check.down(name, health.detail, fix if prefix in fix else f"{fix} ({prefix}*)", area="system")
     return Check.ok(name, f"{health.detail} ({(time.monotonic() - started) * 1000:.0f} ms)", area="system")
 
 

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.activities.postgres import database_url, postgres, store
+from tests.builders.embedded import stack
 
 # Named here, so that every test may ask for them.
-__all__ = ["database_url", "postgres", "store"]
+__all__ = ["database_url", "postgres", "stack", "store"]
 
 SEED = int(os.environ.get("REVSAGA_TEST_SEED") or random.SystemRandom().randrange(1, 2**31))
 
