@@ -8,7 +8,6 @@ import httpx
 
 from canonical.failures import Misconfigured, Transient
 from connectors.kit import decimal_json
-from connectors.kit import decimal_json
 
 
 class SandboxControl:
@@ -18,7 +17,7 @@ class SandboxControl:
         self.vendor = vendor
         self.url = url
 
-    async def _ask(self, method: str, what: str, body: Any = None, *, exact: bool = False) -> Any:
+    async def _ask(self, method: str, what: str, body: Any = None) -> Any:
         try:
             async with httpx.AsyncClient(trust_env=False, timeout=30) as http:
                 answer = await http.request(method, f"{self.url}/_control/{what}", json=body)
@@ -61,7 +60,7 @@ class SandboxControl:
 
     async def state(self) -> dict[str, Any]:
         """Everything in the vendor's books, with exact numbers: what its `restore` takes."""
-        found: dict[str, Any] = await self._ask("GET", "state", exact=True)
+        found: dict[str, Any] = await self._ask("GET", "state")
         return found
 
     async def figures(self) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import uuid
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -163,9 +163,13 @@ async def a_house(
     *,
     versioned: bool = False,
     kill_point: KillPoint | None = None,
+    rewire: Callable[[Wired], None] | None = None,
     **settings: Any,
 ) -> AsyncIterator[House]:
-    """Open the house. Workers poll queues of this house alone; a real server wants them `versioned`."""
+    """Open the house. Workers poll queues of this house alone; a real server wants them `versioned`.
+
+    `rewire` may change what was wired before anybody works with it.
+    """
     core = f"house-{uuid.uuid4().hex[:8]}-core"
     boxes = sandboxes(world)
     old = dict(os.environ)
@@ -183,6 +187,8 @@ async def a_house(
     finally:
         os.environ.clear()
         os.environ.update(old)
+    if rewire is not None:
+        rewire(wired)
     await load_master(wired, world)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(wired.close)

@@ -57,11 +57,20 @@ async def check_unwound(house: House, deal: Deal, workflow_id: str) -> None:
         a["accountNumber"] for a in _of_customer(house, deal, "accounts") if a.get("status") != "Canceled"
     ]
     assert not open_accounts, f"accounts are left: {open_accounts}"
+    _no_reference_left(house, deal)
     assert not _erp_calls(house, deal), "the ERP learned of a deal that was taken back"
     activation = await house.store.activations.show(workflow_id)
     assert activation is not None
     assert activation.state == "unwound", activation
     await _settled(house, deal, workflow_id)
+
+
+def _no_reference_left(house: House, deal: Deal) -> None:
+    """The way of paying that this deal brought stands on no account, not even on a cancelled one."""
+    payment = deal.quote.payment
+    reference = f"{payment.gateway_customer}/{payment.payment_method}"
+    carrying = [a["accountNumber"] for a in _of_customer(house, deal, "accounts") if reference in a.values()]
+    assert not carrying, f"the payment reference is left on {carrying}"
 
 
 async def check_activated(house: House, deal: Deal, workflow_id: str) -> None:
