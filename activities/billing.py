@@ -102,7 +102,8 @@ class AccountActivities:
             made = (former.result or {}).get("number") or await self._made_number(deal)
             if made is None:
                 return Undone(read_back="absent", already_absent=True)
-            return await self._cancel(made, customer_id, undo.input.workflow_id)
+            own = number("O", deal.quote.name, undo.input.workflow_id)
+            return await self._cancel(made, customer_id, undo.input.workflow_id, own)
 
         cancelled = BillingAccountCancelled(number="")
         kept = BillingAccountKept(number="", because="")
@@ -131,12 +132,20 @@ class AccountActivities:
         number_, found = await self._current(deal)
         return number_ if found is not None else None
 
-    async def _cancel(self, number_: str, customer_id: str, workflow_id: str) -> Undone:
+    async def _cancel(self, number_: str, customer_id: str, workflow_id: str, own_order: str) -> Undone:
         found = await self._billing.find_account(number_)
         if found is None or found.status == "cancelled":
             return Undone(read_back="absent" if found is None else "cancelled")
         waiting = [w for w in await self._tools.store.turns.show(customer_id) if w != workflow_id]
         use = await self._billing.account_use(number_)
+        if own_order in use.orders and not waiting:
+            # Its own undo is not through yet (it may be parked): the account follows once that has happened.
+            raise Transient(
+                f"order {own_order} of this activation is not withdrawn yet",
+                code="account-awaits-order",
+                fix="resolve the case of the draft order; this one follows by itself, or by a retry",
+                retry_after=2.0,
+            )
         if waiting or not use.unused:
             because = (
                 f"in use by {', '.join((*use.orders, *use.subscriptions, *use.documents, *waiting)[:3])}"
