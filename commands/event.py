@@ -120,7 +120,7 @@ class _Anchor(click.ParamType[tuple[int, str]]):
 @_shared.json_option
 @_shared.asynchronous
 async def verify(anchors: tuple[tuple[int, str], ...], seal: bool, as_json: bool) -> None:
-    """Walk the whole chain: nothing changed, removed, moved or cut off. Exit 1 names the first record that does not fit.
+    """Walk the whole chain: nothing changed, removed, moved or cut off. Exit 1 names the first misfit.
 
     \b
     revsaga event verify

@@ -35,13 +35,11 @@ class Found:
         return fitting[-1] if fitting else None
 
     def effect(self, step: str) -> Entry | None:
-        """The latest edition of a step's effect that is done."""
+        """The latest edition of a step's effect that was done, whatever became of it later."""
         prefix = f"{self.row.workflow_id}/{step}/do"
-        fitting = [
-            e
-            for e in self.effects
-            if (e.key == prefix or e.key.startswith(f"{prefix}/e")) and e.state == "done"
-        ]
+        own = [e for e in self.effects if e.key == prefix or e.key.startswith(f"{prefix}/e")]
+        # An undo voids the row of what it takes back, and leaves standing what that had come to.
+        fitting = [e for e in own if e.state == "done" or (e.state == "void" and e.result is not None)]
         return fitting[-1] if fitting else None
 
     def result(self, step: str, name: str) -> str:

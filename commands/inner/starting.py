@@ -230,7 +230,7 @@ async def watch_now(
     """
     handle = await client.start_workflow(
         WATCH_DEALS,
-        WatchOrder(actor=actor, full=full),
+        WatchOrder(actor=f"{WATCH}, asked by {actor}", full=full),
         id=f"{WATCH}/now",
         task_queue=settings.queue,
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
