@@ -1,5 +1,6 @@
 """Activities about the CRM and CPQ."""
 
+import logging
 from dataclasses import dataclass, field
 
 from temporalio import activity
@@ -18,13 +19,19 @@ from activities.contracts.crm import (
 )
 from activities.contracts.kernel import Claim, Proof, Undone, UndoOf
 from activities.effects import Former, Sending
+from activities.store.activations import Activation
 from activities.tools import Tools
 from canonical.base import Model
 from canonical.event_types import QuoteCompleted, QuoteLocked, QuoteUnlocked
-from canonical.failures import Conflict, Failure, Kind, Rejected, Transient
+from canonical.failures import Conflict, Failure, Kind, Transient
 from canonical.party import Parties
 from canonical.quote import Deal, QuoteMark
+from connectors.kit.redact import redact
 from connectors.ports import CPQ, CRM
+
+log = logging.getLogger("revsaga.watch")
+_LONGEST = 500
+"""Characters of a reason in the report of a round."""
 
 
 class CrmActivities:
@@ -83,7 +90,10 @@ class CrmActivities:
         mark = QuoteMark(operation_id=order.operation_id, content_hash=order.content_hash, state="activating")
 
         async def send(_: Sending) -> QuoteMark:
-            return await self._cpq.lock_quote(order.quote_id, mark)
+            try:
+                return await self._cpq.lock_quote(order.quote_id, mark)
+            except Conflict as conflict:
+                raise await self._not_locked(order, conflict) from conflict
 
         async def probe() -> QuoteMark | None:
             held = await self._cpq.read_mark(order.quote_id)
@@ -98,15 +108,25 @@ class CrmActivities:
             "cpq", order.model_dump(), QuoteMark, send, probe,
             correlation_id=order.correlation_id, events=lambda _: (event,),
         )  # fmt: skip
+        await self._must_be_as_read(order)
+        return locked
+
+    async def _must_be_as_read(self, order: LockQuote) -> None:
         now = await self.deal(order.quote_id)
         if now.content_hash != order.content_hash:
-            raise Rejected(
+            raise Conflict(
                 "the quote was changed after it had been read",
                 code="quote-changed",
                 field="quote",
-                fix="unwind; the deal watch starts the new revision",
+                fix="nothing to do: the deal watch starts the new revision",
             )
-        return locked
+
+    async def _not_locked(self, order: LockQuote, conflict: Conflict) -> Failure:
+        """Somebody's lock needs a person; a change in the same moment matters only if the content is another one."""
+        if conflict.code == "quote-locked":
+            return Failure.of(conflict.record().model_copy(update={"kind": Kind.REJECTED}))
+        await self._must_be_as_read(order)
+        return Failure.of(conflict.record().model_copy(update={"kind": Kind.TRANSIENT, "retry_after": 1.0}))
 
     @activity.defn
     async def unlock_quote(self, undo: UndoOf[LockQuote, QuoteMark]) -> Undone:
@@ -182,9 +202,11 @@ class CrmActivities:
         cursor = None if order.full else kept.cursor
         page = await self._crm.closed_won(cursor, order.limit)
         sorted_ = _Sorted()
-        for quote_id in dict.fromkeys((*kept.again, *(ref.quote_id for ref in page.deals))):
+        quotes = tuple(dict.fromkeys((*kept.again, *(ref.quote_id for ref in page.deals))))
+        tried = await self._tools.store.activations.known(quotes)
+        for quote_id in quotes:
             activity.heartbeat()
-            await self._sort(quote_id, sorted_)
+            await self._sort(quote_id, tried.get(quote_id, ()), sorted_)
         return DealsFound(
             start=tuple(sorted_.start),
             superseded=tuple(sorted_.superseded),
@@ -196,28 +218,34 @@ class CrmActivities:
             cursor=page.cursor,
         )
 
-    async def _sort(self, quote_id: str, into: "_Sorted") -> None:
+    async def _sort(self, quote_id: str, rows: tuple[Activation, ...], into: "_Sorted") -> None:
         """Start it, leave it, or tell its live activation that the content moved on."""
+        if any(row.state == "completed" for row in rows):
+            into.known += 1
+            return
         try:
-            deal = await self.deal(quote_id)
+            revision = (await self.deal(quote_id)).revision
         except Failure as failure:
             if failure.kind is Kind.TRANSIENT:
                 raise
-            into.unreadable.append(f"{quote_id}: {failure.message}")
-            into.again.append(quote_id)
+            into.cannot_read(quote_id, failure.message)
             return
-        rows = await self._tools.store.activations.of_quote(quote_id)
+        except Exception as fault:
+            # A fault of ours in one deal holds up no other; it is reported at every round until it is mended.
+            log.exception("deal of quote %s cannot be read", quote_id)
+            into.cannot_read(quote_id, f"a fault in this product: {type(fault).__name__}: {fault}")
+            return
         live = next((row for row in rows if row.state == "live"), None)
-        if any(row.revision == deal.revision or row.state == "completed" for row in rows):
+        if any(row.revision == revision for row in rows):
             into.known += 1
         elif live is not None:
             into.superseded.append(
-                DealToStart(quote_id=quote_id, revision=deal.revision, workflow_id=live.workflow_id)
+                DealToStart(quote_id=quote_id, revision=revision, workflow_id=live.workflow_id)
             )
             into.again.append(quote_id)
         else:
-            workflow_id = f"activation/{quote_id}/r{deal.revision}"
-            into.start.append(DealToStart(quote_id=quote_id, revision=deal.revision, workflow_id=workflow_id))
+            workflow_id = f"activation/{quote_id}/r{revision}"
+            into.start.append(DealToStart(quote_id=quote_id, revision=revision, workflow_id=workflow_id))
 
     @activity.defn
     async def move_cursor(self, order: MoveCursor) -> None:
@@ -240,3 +268,8 @@ class _Sorted:
     again: list[str] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
     known: int = 0
+
+    def cannot_read(self, quote_id: str, why: str) -> None:
+        """Report it, and look again in the next round."""
+        self.unreadable.append(f"{quote_id}: {redact(why)[:_LONGEST]}")
+        self.again.append(quote_id)

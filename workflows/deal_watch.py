@@ -3,17 +3,20 @@
 It is the gap filler: whatever brought a deal first, the ledger and the workflow id let only one activation begin.
 """
 
+from collections.abc import Awaitable, Callable
+from typing import Any
+
 from pydantic import Field
 from temporalio import workflow
 from temporalio.common import VersioningBehavior, WorkflowIDReusePolicy
-from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.exceptions import ApplicationError, FailureError, WorkflowAlreadyStartedError
 
 from activities.contracts import crm, manners
 from activities.contracts.crm import DealsFound, DealToStart, FindDeals, MoveCursor
 from activities.contracts.manners import PACE_MEMO
 from activities.contracts.stories import ACTIVATE_QUOTE, WATCH_DEALS, ActivationOrder
 from canonical.base import Model
-from workflows.kernel.calls import call, pace
+from workflows.kernel.calls import Failed, call, pace
 
 NAME = "closed-won"
 
@@ -49,25 +52,19 @@ class WatchDeals:
     @workflow.run
     async def run(self, order: WatchOrder) -> WatchReport:
         """Read a page, start what nobody has taken, move the cursor; the cursor never runs ahead of the starts."""
-        found: DealsFound = await call(
-            crm.find_deals, FindDeals(name=NAME, full=order.full), manners.CRM,
-            activity_id="find-deals", summary="Read closed deals from the CRM", groups=[],
-        )  # fmt: skip
+        found: DealsFound = await _called(
+            crm.find_deals,
+            FindDeals(name=NAME, full=order.full),
+            "find-deals",
+            "Read closed deals from the CRM",
+        )
         started = 0
         for deal in found.start:
             started += await self._start(deal, order.actor)
-        for live in found.superseded:
-            await workflow.get_external_workflow_handle(live.workflow_id).signal("superseded", live.revision)
+        lost = [text for live in found.superseded if (text := await self._tell(live))]
         if found.cursor is not None:
             move = MoveCursor(name=NAME, cursor=found.cursor, again=found.again)
-            await call(
-                crm.move_cursor,
-                move,
-                manners.CRM,
-                activity_id="move-cursor",
-                summary="Keep the place",
-                groups=[],
-            )
+            await _called(crm.move_cursor, move, "move-cursor", "Keep the place")
         sums = WatchOrder(
             actor=order.actor,
             full=order.full and found.more,
@@ -75,11 +72,23 @@ class WatchDeals:
             started=order.started + started,
             known=order.known + found.known,
             superseded=order.superseded + len(found.superseded),
-            unreadable=(*order.unreadable, *found.unreadable)[:100],
+            unreadable=(*order.unreadable, *found.unreadable, *lost)[:100],
         )
         if found.more:
             workflow.continue_as_new(sums.model_copy(update={"full": False}))
         return WatchReport.model_validate(sums.model_dump(exclude={"actor", "full"}))
+
+    async def _tell(self, live: DealToStart) -> str:
+        """Tell a live activation that its quote has another content; what is wrong when it cannot be told."""
+        handle = workflow.get_external_workflow_handle(live.workflow_id)
+        try:
+            await handle.signal("superseded", live.revision)
+        except FailureError as error:
+            return (
+                f"{live.quote_id}: {live.workflow_id} is live in the ledger and cannot be told of the new content: "
+                f"{error}"
+            )
+        return ""
 
     async def _start(self, deal: DealToStart, actor: str) -> int:
         try:
@@ -96,3 +105,17 @@ class WatchDeals:
         except WorkflowAlreadyStartedError:
             return 0
         return 1
+
+
+async def _called(contract: Callable[..., Awaitable[Any]], argument: Any, name: str, summary: str) -> Any:
+    """The contract's result. A round that cannot go on fails as a whole: the next one begins where this one did."""
+    try:
+        return await call(contract, argument, manners.CRM, activity_id=name, summary=summary, groups=[])
+    except Failed as failed:
+        record = failed.caught.record
+        raise ApplicationError(
+            f"{summary}: {record.message}",
+            record.model_dump(mode="json"),
+            type=record.kind,
+            non_retryable=True,
+        ) from failed

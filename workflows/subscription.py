@@ -44,13 +44,17 @@ class SubscriptionEntity:
         """The same operation again gets the same ticket."""
         ids = [o.operation_id for o in self._s.queue]
         if operation.operation_id in self._s.known:
-            place = ids.index(operation.operation_id) if operation.operation_id in ids else 0
+            place = self._place(ids.index(operation.operation_id)) if operation.operation_id in ids else 0
             return Ticket(operation_id=operation.operation_id, place=place, repeated=True)
         known = {**self._s.known, operation.operation_id: operation.content.hash}
         while len(known) > MOST_REMEMBERED:
             known.pop(next(iter(known)))
         self._set(queue=(*self._s.queue, operation), known=known)
-        return Ticket(operation_id=operation.operation_id, place=len(ids) + (self._s.running is not None))
+        return Ticket(operation_id=operation.operation_id, place=self._place(len(ids)))
+
+    def _place(self, index: int) -> int:
+        """How many operations are before the one at `index` of the queue."""
+        return index + (self._s.running is not None)
 
     @submit.validator
     def _may_submit(self, operation: Operation) -> None:
@@ -133,7 +137,9 @@ class SubscriptionEntity:
                 static_summary=f"{operation.kind} of {self._s.subscription_number}",
             )
         except WorkflowAlreadyStartedError:
-            workflow.logger.info("operation %s was started before", operation.operation_id)
+            # Only this entity starts operations, one at a time: that one has ended, and reports no more.
+            workflow.logger.warning("operation %s was done before", operation.operation_id)
+            self._set(running=None)
 
     def _apply(self, report: OperationEnded) -> None:
         state = (

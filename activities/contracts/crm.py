@@ -69,7 +69,7 @@ class FindDeals(Model):
     """One round of the watch."""
 
     name: str = "closed-won"
-    limit: int = 200
+    limit: int = Field(default=50, description="deals of one page: all of them are read within one try")
     full: bool = Field(default=False, description="from the beginning, ignoring the cursor")
 
 
