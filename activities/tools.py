@@ -78,14 +78,13 @@ class Tools:
         if capability.concurrency is None or not self.settings.leased(role):
             yield
             return
-        lease = await self.leases.take(capability.vendor, capability.concurrency, self.settings.lease_life)
-        if lease is None:
-            taken = f"all {capability.concurrency} slots of {capability.vendor} are taken"
-            raise NotYet(taken, after=timedelta(seconds=1))
         try:
-            yield
-        finally:
-            await self.leases.release(lease)
+            async with self.leases.hold(capability.vendor, capability.concurrency, self.settings.lease_life):
+                yield
+        except Transient as failure:
+            if failure.code != "lease-unavailable":
+                raise
+            raise NotYet(failure.message, after=timedelta(seconds=1)) from None
 
     async def open(self, role: str) -> None:
         """Raise Transient `connector-paused` while a person has stopped the connector of `role`."""

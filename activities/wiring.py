@@ -1,5 +1,7 @@
 """Builds everything from settings. Worker, command line and tests call it; nothing else knows how the parts fit."""
 
+import os
+import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -111,7 +113,7 @@ async def build(
         store=store,
         effects=Effects(store, clock, kill_point=kill_point),
         clock=clock,
-        leases=Leases(store),
+        leases=Leases(store, f"{os.getpid()}@{platform.node()}"),
         settings=settings,
         capabilities={role: registry.capability(role, vendor) for role, vendor in settings.roles().items()},
         wake=_signaller(temporal),
