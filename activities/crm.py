@@ -30,6 +30,8 @@ from connectors.kit.redact import redact
 from connectors.ports import CPQ, CRM
 
 log = logging.getLogger("revsaga.watch")
+_PAGE = 50
+"""Deals of one page: each takes a handful of calls, and all of them must fit into one try."""
 _LONGEST = 500
 """Characters of a reason in the report of a round."""
 
@@ -200,7 +202,8 @@ class CrmActivities:
         await self._tools.open("crm")
         kept = _Place.model_validate_json(await self._tools.store.cursors.read(order.name) or "{}")
         cursor = None if order.full else kept.cursor
-        page = await self._crm.closed_won(cursor, order.limit)
+        limit = order.limit or _PAGE
+        page = await self._crm.closed_won(cursor, limit)
         sorted_ = _Sorted()
         quotes = tuple(dict.fromkeys((*kept.again, *(ref.quote_id for ref in page.deals))))
         tried = await self._tools.store.activations.known(quotes)
@@ -214,7 +217,7 @@ class CrmActivities:
             seen=len(page.deals),
             known=sorted_.known,
             unreadable=tuple(sorted_.unreadable),
-            more=len(page.deals) >= order.limit and page.cursor != cursor,
+            more=len(page.deals) >= limit and page.cursor != cursor,
             cursor=page.cursor,
         )
 

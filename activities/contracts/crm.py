@@ -69,7 +69,9 @@ class FindDeals(Model):
     """One round of the watch."""
 
     name: str = "closed-won"
-    limit: int = Field(default=50, description="deals of one page: all of them are read within one try")
+    limit: int | None = Field(
+        default=None, description="deals of one page; None: as many as one try can read"
+    )
     full: bool = Field(default=False, description="from the beginning, ignoring the cursor")
 
 
