@@ -13,17 +13,18 @@ from connectors.kit.remote import SandboxControl
 _QUOTE = "PATCH /services/data/v62.0/sobjects/SBQQ__Quote__c/"
 _CONTRACT = "PUT /services/rest/record/v1/salesOrder/"
 _CUSTOMER = "PUT /services/rest/record/v1/customer/"
+CREATED, LOCKED, RECORDED = "creating the order", "locking the quote", "recording the contract"
+"""What a vendor does without ever answering."""
 SECONDS = 0.12
 """How long the ERP thinks about each write, so that calls meet there."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """`what` happens at `vendor`, `where`, and what the product does about it; `order` is for the sandbox."""
+    """`what` goes wrong at `vendor`, and what the product does about it; `order` is for the sandbox."""
 
     vendor: str
     what: str
-    where: str
     answer: str
     order: Mapping[str, Any] = field(repr=False)
     mendable: bool = False
@@ -35,15 +36,13 @@ class Struck:
 
     vendor: str
     what: str
-    where: str
     answer: str
     times: int
 
 
-def _lost(vendor: str, where: str, answer: str, **order: Any) -> Fault:
-    return Fault(
-        vendor, "does it, never answers", where, answer, {"kind": "timeout_after", "times": 1, **order}
-    )
+def _lost(vendor: str, effect: str, answer: str, **order: Any) -> Fault:
+    told = {"kind": "timeout_after", "times": 1, **order}
+    return Fault(vendor, f"time-out after {effect}", answer, told)
 
 
 def _limit(
@@ -53,7 +52,7 @@ def _limit(
         "kind": "status", "status": status, "body": body, "headers": {"retry-after": "1"},
         "match": match, "times": times, "probability": chance,
     }  # fmt: skip
-    return Fault(vendor, f"rate limit ({status})", "here and there", "waits as told, tries again", order)
+    return Fault(vendor, f"rate limit ({status})", "waits as told, tries again", order)
 
 
 def _limits(scale: int) -> list[Fault]:
@@ -89,13 +88,13 @@ def plan(parts: Cast, seed: int) -> tuple[Fault, ...]:
     orders = [*_playing(parts, cast.LOST_ORDER), *chosen[0::3]]
     locks = [*_playing(parts, cast.LOST_LOCK), *chosen[1::3]]
     contracts = [*_playing(parts, cast.LOST_CONTRACT), *chosen[2::3]]
-    made = [_lost_order(d, "looks for the order, finds it, goes on") for d in orders]
-    made += [_lost_order(d, "cancelled meanwhile: looks, finds, takes back")
+    made = [_lost_order(d, "finds the order, goes on") for d in orders]
+    made += [_lost_order(d, "cancelled meanwhile: takes it back")
              for d in _playing(parts, cast.CANCELLED)]  # fmt: skip
     made += [
         _lost(
             "salesforce",
-            "lock of the quote",
+            LOCKED,
             "reads the quote: the lock is ours",
             match=_QUOTE + d.quote.quote_id,
         )
@@ -104,8 +103,8 @@ def plan(parts: Cast, seed: int) -> tuple[Fault, ...]:
     made += [
         _lost(
             "netsuite",
-            "contract document",
-            "looks by external id, goes on",
+            RECORDED,
+            "finds the contract, goes on",
             match=f"{_CONTRACT}eid(:|%3A)SO-{d.quote.name}-",
         )
         for d in contracts
@@ -115,9 +114,8 @@ def plan(parts: Cast, seed: int) -> tuple[Fault, ...]:
     made.append(
         Fault(
             "netsuite",
-            "slow",
-            f"every write, {SECONDS * 1000:.0f} ms",
-            "5 leases at a time, account-wide",
+            f"slow, {SECONDS * 1000:.0f} ms for a write",
+            "5 leases, account-wide",
             slow,
         )
     )
@@ -130,9 +128,11 @@ def _playing(parts: Cast, n: int) -> list[Deal]:
 
 
 def _lost_order(deal: Deal, answer: str) -> Fault:
-    return _lost(
-        "zuora", "creation of the order", answer, match="POST /v1/orders$", body_match=f"O-{deal.quote.name}-"
-    )
+    return _lost("zuora", CREATED, answer, match="POST /v1/orders$", body_match=_order(deal.quote.name))
+
+
+def _order(quote_name: str) -> str:
+    return f"O-{quote_name}-"
 
 
 def _closed_period(deal: Deal) -> Fault:
@@ -146,8 +146,7 @@ def _closed_period(deal: Deal) -> Fault:
     match = f"{_CONTRACT}eid(:|%3A)SO-{deal.quote.name}-"
     order = {"kind": "status", "status": 400, "body": said, "match": match, "times": -1}
     return Fault(
-        "netsuite", "period closed", "contract document", "case for finance, behind the point of no return",
-        order, mendable=True,
+        "netsuite", "the accounting period is closed", "case for finance, never undone", order, mendable=True,
     )  # fmt: skip
 
 
@@ -165,13 +164,11 @@ class Saboteur:
             await self._controls[vendor].arm(*(fault.order for fault in faults))
         return sum(len(faults) for faults in self._faults.values())
 
-    async def times(self, vendor: str, where: str, name: str = "") -> int:
-        """How often a fault has struck; `name` is the quote's, where several deals meet the same one."""
-        counts = await self._counts(vendor)
-        return sum(
-            n for fault, n in zip(self._faults[vendor], counts, strict=True)
-            if fault.where == where and name in str(fault.order.get("body_match", name))
-        )  # fmt: skip
+    async def is_drafted(self, quote_name: str) -> bool:
+        """Whether the order of a quote was created without an answer."""
+        counts = await self._counts("zuora")
+        mine = (f.order.get("body_match") == _order(quote_name) for f in self._faults["zuora"])
+        return any(n for n, is_mine in zip(counts, mine, strict=True) if is_mine)
 
     async def _counts(self, vendor: str) -> list[int]:
         return [int(fault["struck"]) for fault in await self._controls[vendor].armed()]
@@ -187,11 +184,11 @@ class Saboteur:
 
     async def struck(self) -> list[Struck]:
         """Every kind of fault with how often it struck, by vendor."""
-        found: dict[tuple[str, str, str, str], Struck] = {}
+        found: dict[tuple[str, str, str], Struck] = {}
         pairs = list(self._mended)
         for vendor, faults in self._faults.items():
             pairs += zip(faults, await self._counts(vendor), strict=True)
         for fault, n in pairs:
-            key = (fault.vendor, fault.what, fault.where, fault.answer)
+            key = (fault.vendor, fault.what, fault.answer)
             found.setdefault(key, Struck(*key, times=0)).times += n
-        return sorted(found.values(), key=lambda s: (s.vendor, s.what, s.where))
+        return sorted(found.values(), key=lambda s: (s.vendor, s.what))

@@ -59,14 +59,15 @@ def accounted(facts: Facts) -> Invariant:
 
 def once(facts: Facts) -> Invariant:
     """No business key has two effects in any vendor's books."""
-    made, twice = 0, list[str]()
+    made, twice = dict[str, int](), list[str]()
     for vendor, books in facts.books.items():
         for kind, keys in books.effects.items():
-            made += len(keys)
+            made[vendor] = made.get(vendor, 0) + len(keys)
             if not kind.startswith(REPEATABLE):
                 twice += [f"{vendor} {kind} {key}: {n}" for key, n in keys.items() if n != 1]
-    figures = f"{made} effects in {len(facts.books)} vendors, {len(twice)} made twice" + _named(twice)
-    return Invariant("One effect for each key in every vendor's books", not twice, figures)
+    told = ", ".join(f"{vendor} {n}" for vendor, n in sorted(made.items(), key=lambda item: -item[1]))
+    figures = f"{sum(made.values())} effects: {told}; {len(twice)} twice" + _named(twice)
+    return Invariant("One effect per key in every vendor", not twice and bool(made), figures)
 
 
 def _calls(log: Iterable[dict[str, Any]], method: str, path: str, end: str = "") -> dict[str, Any]:
@@ -91,12 +92,10 @@ def erp_last(facts: Facts) -> Invariant:
     done = facts.those(s.DONE)
     complete = len(tables["transaction"]) == len(done) == len(tables["customer"])
     figures = (
-        f"{len(tables['transaction'])} contracts and {len(tables['customer'])} customers for {len(done)} deals done, "
-        f"{len(early)} before activation, {len(stray)} for others" + _named([*early, *stray])
+        f"{len(tables['transaction'])} contracts, {len(tables['customer'])} customers for {len(done)} deals; "
+        f"{len(early)} early, {len(stray)} stray" + _named([*early, *stray])
     )
-    return Invariant(
-        "The ERP learns of a deal only after its activation", not early and not stray and complete, figures
-    )
+    return Invariant("No ERP call before activation", not early and not stray and complete, figures)
 
 
 def nothing_left(facts: Facts) -> Invariant:
@@ -115,10 +114,8 @@ def nothing_left(facts: Facts) -> Invariant:
         left += [f"{name}: subscription" for _ in sold]
         if crm["SBQQ__Quote__c"][o.deal.quote.quote_id].get("Otc_Operation__c"):
             left.append(f"{name}: quote locked")
-    figures = (
-        f"{len(facts.those(s.UNDONE))} deals taken back, {accounts} accounts closed, {len(left)} things left"
-    )
-    return Invariant("What was taken back is gone everywhere", not left, figures + _named(left))
+    figures = f"{len(facts.those(s.UNDONE))} deals, {accounts} accounts closed, {len(left)} things left"
+    return Invariant("What was taken back is gone", not left, figures + _named(left))
 
 
 def owned(facts: Facts) -> Invariant:
@@ -127,11 +124,11 @@ def owned(facts: Facts) -> Invariant:
     parked = {o.activation.workflow_id for o in facts.those(s.PARKED) if o.activation}
     wrong = [c.case_id for c in facts.cases if c.unrouted or not c.reason or not c.fix or not c.choices]
     wrong += [c.case_id for c in open_ if c.workflow_id not in parked]
-    figures = f"{len(facts.cases)} cases, {len(open_)} open for {len(parked)} parked deals, {len(wrong)} without owner"
-    good = not wrong and parked == {c.workflow_id for c in open_}
-    return Invariant(
-        "Every parked deal has a case with owner, reason and way out", good, figures + _named(wrong)
+    figures = (
+        f"{len(facts.cases)} cases, {len(open_)} open for {len(parked)} parked; {len(wrong)} without owner"
     )
+    good = not wrong and parked == {c.workflow_id for c in open_}
+    return Invariant("Every parked deal has an owned case", good, figures + _named(wrong))
 
 
 async def settled(store: Store) -> Invariant:
@@ -140,10 +137,10 @@ async def settled(store: Store) -> Invariant:
     counts = {row["state"]: row["n"] for row in rows}
     open_ = sum(counts.get(state, 0) for state in ("intent", "sent", "uncertain"))
     tries = await store.fetchval("SELECT coalesce(sum(tries - 1), 0)::int FROM effect WHERE tries > 1")
-    words = {"done": "done", "not_done": "refused for certain", "void": "taken back before they happened"}
+    words = {"done": "done", "not_done": "refused", "void": "voided"}
     told = ", ".join(f"{counts[state]} {text}" for state, text in words.items() if counts.get(state))
-    figures = f"{sum(counts.values())} rows: {told}; {open_} in doubt after {tries} repetitions"
-    return Invariant("Every row of the effect ledger is settled", open_ == 0 and bool(counts), figures)
+    figures = f"{sum(counts.values())} rows: {told}; {open_} in doubt, {tries} repeated"
+    return Invariant("Every ledger row is settled", open_ == 0 and bool(counts), figures)
 
 
 async def nothing_held(facts: Facts, store: Store) -> Invariant:
@@ -154,11 +151,9 @@ async def nothing_held(facts: Facts, store: Store) -> Invariant:
     quotes = facts.books["salesforce"].state["rows"]["SBQQ__Quote__c"]
     ended = {o.deal.quote.quote_id for o in facts.those(s.DONE, s.UNDONE)}
     locked = [q for q, row in quotes.items() if q in ended and row.get("Otc_State__c") == "activating"]
-    figures = f"{len(held)} turns, {leases} leases, {len(locked)} quote locks are held"
+    figures = f"{len(held)} turns, {leases} leases, {len(locked)} quote locks"
     good = not held and not locked and leases == 0
-    return Invariant(
-        "No turn, lease or lock is held by what has ended", good, figures + _named([*held, *locked])
-    )
+    return Invariant("No turn, lease or lock is left", good, figures + _named([*held, *locked]))
 
 
 def totals(facts: Facts) -> Invariant:
@@ -177,7 +172,7 @@ def totals(facts: Facts) -> Invariant:
     sums = {c: (total(erp.get(c, ()), c), total(crm.get(c, ()), c)) for c in sorted({*erp, *crm})}
     parts = [str(a) if a == b else f"{a} in the ERP against {b} in the CRM" for a, b in sums.values()]
     good = bool(sums) and all(a == b for a, b in sums.values())
-    return Invariant("Contract documents sum to the quotes, by currency", good, "; ".join(parts))
+    return Invariant("Contract documents sum to the quotes", good, "; ".join(parts))
 
 
 def at_once(facts: Facts) -> Invariant:
@@ -185,7 +180,7 @@ def at_once(facts: Facts) -> Invariant:
     figures = facts.books["netsuite"].figures
     most = figures["concurrency"]["max_offered"]
     text = f"at most {most} at once in {figures['calls']} calls, limit {_SLOTS}"
-    return Invariant("Never more than 5 calls at once at the ERP", most <= _SLOTS, text)
+    return Invariant("At most 5 calls at once at the ERP", most <= _SLOTS, text)
 
 
 def combinations(facts: Facts) -> Invariant:
@@ -195,11 +190,11 @@ def combinations(facts: Facts) -> Invariant:
     currencies = sorted({o.money.currency for o in done})
     entities = {name: _entities(done, name) for name in ("NA", "EMEA")}
     figures = (
-        f"{len(kinds)} of {_EVERY} (charge x region), {len(currencies)} currencies ({', '.join(currencies)}), "
-        f"{len(entities['NA'])} + {len(entities['EMEA'])} legal entities"
+        f"{len(kinds)} of {_EVERY} charge x region; {len(currencies)} currencies; "
+        f"{len(entities['NA'])} + {len(entities['EMEA'])} entities"
     )
     full = len(kinds) == _EVERY and len(currencies) >= 3 and all(len(e) >= 2 for e in entities.values())
-    return Invariant("The business is there in every combination", full if facts.whole else None, figures)
+    return Invariant("Every kind of business is there", full if facts.whole else None, figures)
 
 
 def _entities(outcomes: Iterable[Outcome], where: str) -> set[str]:
@@ -212,9 +207,9 @@ def started_once(facts: Facts) -> Invariant:
     started = sum(r.started for r in rounds)
     bad = [problem for r in rounds for problem in r.unreadable]
     parts = " + ".join(str(r.started) for r in rounds)
-    figures = f"{len(rounds)} rounds started {parts} = {started} of {len(facts.outcomes)} deals"
+    figures = f"{parts} started in {len(rounds)} rounds, of {len(facts.outcomes)}"
     good = started == len(facts.outcomes) and bool(rounds) and rounds[-1].started == 0 and not bad
-    return Invariant("The deal watch starts each deal once", good, figures + _named(bad))
+    return Invariant("The watch starts each deal once", good, figures + _named(bad))
 
 
 async def chain(store: Store) -> Invariant:
@@ -223,7 +218,7 @@ async def chain(store: Store) -> Invariant:
     figures = f"{found.checked} events, head {found.head.hash[:12]}" + (
         "" if found.whole else f"; {found.why}"
     )
-    return Invariant("The hash chain of events verifies", found.whole and found.checked > 0, figures)
+    return Invariant("The hash chain of events holds", found.whole and found.checked > 0, figures)
 
 
 async def trails(facts: Facts, store: Store) -> Invariant:
@@ -237,11 +232,9 @@ async def trails(facts: Facts, store: Store) -> Invariant:
             entries += 1
             if (await trace(store, entry)).chains != whole:
                 differ.append(entry)
-    figures = (
-        f"{len(facts.traces)} trails, {len(gaps)} with a gap; {entries} other entries lead to the same trail"
-    )
+    figures = f"{len(facts.traces)} trails, {len(gaps)} gaps; the same from {entries} other ids"
     good = not gaps and not differ and bool(facts.traces)
-    return Invariant("Every trail is complete, from any id", good, figures + _named([*gaps, *differ]))
+    return Invariant("Every trail is whole, from any id", good, figures + _named([*gaps, *differ]))
 
 
 def _named(bad: list[str]) -> str:

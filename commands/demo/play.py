@@ -28,8 +28,8 @@ from stack import Stack
 from workflows.deal_watch import WatchReport
 from workflows.kernel.parking import Decision
 
-PACE = Pace.model_validate({"attempt": "PT20S", "beat": "PT6S", "first_gap": "PT0.5S", "longest_gap": "PT4S"})
-"""How patient the calls of this performance are: a killed worker's calls are taken up again after 20 seconds."""
+PACE = Pace.model_validate({"attempt": "PT12S", "beat": "PT6S", "first_gap": "PT0.5S", "longest_gap": "PT4S"})
+"""How patient the calls of this performance are: a killed worker's calls are taken up again after 12 seconds."""
 SETTINGS = {"REVSAGA_LEASE_SECONDS": "15"} | {
     f"REVSAGA_{vendor}_READ_TIMEOUT": "4"
     for vendor in ("SALESFORCE", "ZUORA", "STRIPE", "AVALARA", "NETSUITE")
@@ -57,7 +57,7 @@ class Played:
     rounds: list[WatchReport] = field(default_factory=list)
     helped: list[Help] = field(default_factory=list)
     kills: int = 0
-    caught: str = ""
+    caught: int = 0
     revoked: tuple[str, ...] = ()
 
 
@@ -82,7 +82,7 @@ class Play:
                 await self._morning()
                 await self._ten_minutes_later()
                 await self._people()
-                await self._round("the same deals once more", full=True)
+                await self._round("once more, from the beginning", full=True)
             finally:
                 looking.cancel()
         return self.played
@@ -114,7 +114,7 @@ class Play:
         )
         async with asyncio.TaskGroup() as group:
             group.create_task(self._kill_worker(after=group.create_task(self._cancel_half_way())))
-            group.create_task(self._round("the CRM is read from the beginning"))
+            group.create_task(self._round("the CRM, from the beginning"))
 
     async def _round(self, why: str, *, full: bool = False) -> None:
         """A round of the deal watch, as `revsaga activation watch-deals now` does it."""
@@ -122,7 +122,7 @@ class Play:
             self.client, self.wired.settings, actor="deal-watch", full=full, pace=PACE
         )
         self.played.rounds.append(report)
-        text = f"{why}: {report.seen} closed deals seen, {report.started} activations started, {report.known} known"
+        text = f"{why}: {report.seen} deals seen, {report.started} started, {report.known} known"
         self.teller.say("watch", text)
 
     async def _cancel_half_way(self) -> None:
@@ -132,10 +132,7 @@ class Play:
             return
         quote = deal.quote
 
-        async def drafted() -> bool:
-            return bool(await self.saboteur.times("zuora", "creation of the order", f"O-{quote.name}-"))
-
-        if not await self._until(drafted):
+        if not await self._until(lambda: self.saboteur.is_drafted(quote.name)):
             self.teller.say("cancel", f"{quote.name} never came to its order", "red")
             return
         orders = (await self.stack.sandbox("zuora").state())["state"]["orders"].values()
@@ -146,13 +143,16 @@ class Play:
             await sagas.cancel(
                 self.client, self.store, quote.quote_id, actor="sales", reason="the customer changed its mind"
             )
-            text = f"{quote.name}: sales cancels it while its order is a {state.lower()}; all of it is taken back"
+            text = f"{quote.name} is cancelled by sales while its order is a {state.lower()}: all of it is taken back"
             self.teller.say("cancel", text, "magenta")
 
     async def _kill_worker(self, *, after: asyncio.Task[None]) -> None:
         await after
-        enough = max(2, len(self.book.morning) // 4)
-        await self._until(lambda: self.now.settled >= enough)
+        morning = len(self.book.morning)
+        enough = max(2, morning // 4)
+        await self._until(
+            lambda: self.now.settled >= enough or self.now.settled + self.now.count(s.WAITING) >= morning
+        )
         worker = self.stack.worker
         if worker is None:
             return
@@ -162,13 +162,13 @@ class Play:
             "SELECT state, count(*)::int AS n FROM effect WHERE state IN ('intent', 'sent', 'uncertain') GROUP BY state"
         )
         open_ = sum(row["n"] for row in rows)
-        under_way = (await standing(self.store, self._ids)).count(s.RUNNING)
-        self.played.caught = f"{under_way} activations under way, {open_} effects in flight"
-        self.teller.say("worker", f"process {worker.pid} is killed with SIGKILL: {self.played.caught}", "red")
+        self.played.caught = (await standing(self.store, self._ids)).count(s.RUNNING)
+        text = f"process {worker.pid} is killed with SIGKILL: {self.played.caught} activations, {open_} effects under way"
+        self.teller.say("worker", text, "red")
         started = await self.stack.start_worker()
         self.teller.say(
             "worker",
-            f"started again as process {started.pid}; each effect is looked up before it is repeated",
+            f"started again as process {started.pid}; what is in doubt is looked up before it is repeated",
         )
 
     async def _ten_minutes_later(self) -> None:
@@ -220,11 +220,9 @@ class Play:
     async def _people(self) -> None:
         detached, period = self.book.find(parts.DETACHED), self.book.find(parts.PERIOD)
         if detached is not None:
-            await self._help(
-                detached, Decision.UNWIND, "revops", "the customer pays by invoice; a new quote follows"
-            )
+            await self._help(detached, Decision.UNWIND, "revops", "a new quote follows, by invoice")
         if period is not None:
-            mended = "finance opens the period in the ERP"
+            mended = "the period is opened in the ERP"
             await self._help(period, Decision.RETRY, "finance", "the period is open again", mended=mended)
         helped = {deal.quote.quote_id for deal in (detached, period) if deal is not None}
         await self._until(lambda: all(self.now.of.get(q) in (s.DONE, s.UNDONE) for q in helped), 30.0)
@@ -244,9 +242,10 @@ class Play:
             await sagas.decide(self.client, self.store, case.case_id, decision, actor=actor, reason=reason)
             command = f'revsaga saga {decision.value} {case.case_id} --reason "{reason}"'
             self.played.helped.append(Help(case, actor, command, mended))
-            first = f"{mended}, then " if mended else ""
-            text = f"{deal.quote.name}: {first}{actor} decides: {decision.value} ({reason})"
-            self.teller.say("people", text, "magenta")
+            first = f"{mended}; " if mended else ""
+            self.teller.say(
+                "people", f"{deal.quote.name}: {first}{actor} decides to {decision.value}", "magenta"
+            )
 
     @contextlib.contextmanager
     def _told(self, who: str) -> Iterator[None]:

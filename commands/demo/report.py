@@ -17,6 +17,7 @@ from commands.demo.facts import Facts, Outcome
 from commands.demo.faults import Struck
 from commands.demo.invariants import Invariant
 from commands.demo.play import Help
+from commands.inner.lineage import Line
 from commands.inner.nodes import Node
 from commands.inner.scoring import Rate
 from commands.inner.trail import Attempt, Trace
@@ -43,7 +44,7 @@ def _table(*columns: str, right: Iterable[str] = ()) -> Table:
 
 
 def _print(out: Console, what: RenderableType) -> None:
-    out.print(Padding(what, (0, 0, 0, 2)))
+    out.print(Padding(what, (0, 0, 0, 2), expand=False))
 
 
 # Outcomes
@@ -90,22 +91,23 @@ def faults(out: Console, facts: Facts, struck: Sequence[Struck]) -> None:
     """What went wrong on purpose, and what was done about it."""
     played = facts.played
     heading(out, "What went wrong on purpose")
-    made = _table("at", "what", "where", "times", "and then", right=("times",))
-    for one in struck:
-        made.add_row(one.vendor, one.what, one.where, Text(str(one.times), style="yellow"), one.answer)
+    made = _table("", "what", "times", "and then", right=("times",))
+    rows = [(one.vendor, one.what, one.times, one.answer) for one in struck]
     for vendor in played.revoked:
-        issued = str(facts.books[vendor].figures["tokens_issued"])
-        made.add_row(
-            vendor,
-            "tokens expired",
-            "every call",
-            Text("1", style="yellow"),
-            f"renewed; {issued} issued in all",
-        )
+        issued = facts.books[vendor].figures["tokens_issued"]
+        rows.append((vendor, "all access tokens expired", 1, f"renewed: {issued} tokens issued in all"))
     if played.kills:
-        text = f"{played.caught}: taken up again"
+        rows.append(
+            (
+                "worker",
+                "killed with SIGKILL",
+                played.kills,
+                f"{played.caught} activations go on, nothing twice",
+            )
+        )
+    for where, what, times, answer in rows:
         made.add_row(
-            "worker", "killed (SIGKILL)", "in the middle", Text(str(played.kills), style="yellow"), text
+            where, what, Text(str(times), style="yellow" if times else "dim"), Text(answer, style="dim")
         )
     _print(out, made)
 
@@ -182,26 +184,22 @@ def trail(out: Console, found: Trace, outcome: Outcome) -> None:
             style="dim",
         ),
     )
-    made = _table("what", "state", "number", "made by")
+    made = _table("", "", "number", "by step")
     for node in attempt.nodes:
-        made.add_row(
-            Text(node.title),
-            Text(node.state, style="green"),
-            Text(_number(node)),
-            Text(_maker(node, attempt), style="dim"),
-        )
+        made.add_row(_TITLES.get(node.kind, node.title), Text(node.state, style="green"), Text(_number(node)),
+                     Text(_maker(node, attempt), style="dim"))  # fmt: skip
     _print(out, made)
-    lines = _table(
-        "quote line", "sold", "for", "charge in billing", "line of the ERP contract", right=("for",)
-    )
+    currency = outcome.money.currency
+
+    def bare(amount: str) -> str:
+        return amount.removesuffix(f" {currency}")
+
+    lines = _table("quote line", "sold", "for", "charge in billing", "ERP contract", right=("for",))
     for line in attempt.lines:
-        charges = "\n".join(_short(c.number) or f"{c.charge} ({c.kind})" for c in line.charges)
-        contract = (
-            f"{line.contract.obligation.split(':')[0]} {line.contract.allocated}" if line.contract else "-"
-        )
-        lines.add_row(
-            line.lineage_id, f"{line.quantity} x {line.product}", line.amount, Text(charges), Text(contract)
-        )
+        sold = f"{line.quantity} x {line.product}"
+        contract = line.contract
+        recorded = f"{contract.obligation.split(':')[0]} {bare(contract.allocated)}" if contract else "-"
+        lines.add_row(line.lineage_id, sold, bare(line.amount), Text(_charges(line)), Text(recorded))
     out.print()
     _print(out, lines)
     present = sum(r.status == "present" for r in attempt.required)
@@ -209,14 +207,33 @@ def trail(out: Console, found: Trace, outcome: Outcome) -> None:
     _print(out, Text(text, style="green" if found.verdict == "no gap" else "red"))
 
 
+_TITLES = {
+    "quote": "quote", "validation": "validation", "lock": "quote lock", "billing-account": "billing account",
+    "payment-reference": "payment reference", "order": "order", "tax-estimate": "tax estimate",
+    "subscription": "subscription", "erp-customer": "ERP customer", "erp-contract": "ERP contract",
+    "write-back": "write-back",
+}  # fmt: skip
+
+
 def _number(node: Node) -> str:
-    names = {"contract-number": "{}", "quote": "{}"}
-    more = [names[r.type].format(r.id) for r in node.refs if r.type in names and r.id != node.id]
-    return _short(node.id) + (f"  ({', '.join(more)})" if more else "")
+    if node.kind == "lock":
+        return ""
+    facts = node.facts
+    more = {
+        "validation": facts.get("entity"),
+        "tax-estimate": " ".join(
+            [str(facts.get("tax")).split()[0], *map(str, facts.get("zero_reasons") or ())]
+        ),
+        "subscription": f"until {facts.get('end')}",
+        "erp-contract": next((r.id for r in node.refs if r.type == "contract-number"), ""),
+    }.get(node.kind)
+    return node.id + (f"  {more}" if more else "")
 
 
-def _short(text: str) -> str:
-    return text if len(text) <= 44 else f"{text[:43]}…"
+def _charges(line: Line) -> str:
+    """The number without the quote line in its middle; charges that only balance are named."""
+    numbers = [f"…{c.number.rsplit('-', 1)[-1]}" for c in line.charges if c.number]
+    return " + ".join([*numbers, *(c.kind for c in line.charges if not c.number)])
 
 
 def _maker(node: Node, attempt: Attempt) -> str:
@@ -234,7 +251,7 @@ def invariants(out: Console, found: Sequence[Invariant]) -> None:
     marks = {True: ("✓", "green"), False: ("✗", "bold red"), None: ("–", "dim")}
     made = Table.grid(padding=(0, 2, 0, 0))
     made.add_column()
-    made.add_column(max_width=40, overflow="fold")
+    made.add_column(no_wrap=True)
     made.add_column(overflow="fold")
     for one in found:
         mark, style = marks[one.holds]
@@ -253,11 +270,14 @@ def end(out: Console, facts: Facts, found: Sequence[Invariant], elapsed: float) 
     """The key figure, the time, the verdict."""
     score = facts.score
     out.print()
-    line = Text.assemble(
-        ("Activation success rate  ", "bold"), f"{_share(score.prompt)} within 15 minutes and without a person; ",
-        f"{_share(score.in_a_day)} within 24 hours",
-    )  # fmt: skip
-    _print(out, line)
+    made = Table.grid(padding=(0, 3, 0, 0))
+    made.add_row(
+        Text("Activation success rate", style="bold"),
+        _share(score.prompt),
+        "within 15 minutes, without a person",
+    )
+    made.add_row("", _share(score.in_a_day), "within 24 hours")
+    _print(out, made)
     good = all(one.holds is not False for one in found)
     held = sum(bool(one.holds) for one in found)
     verdict = (

@@ -31,7 +31,7 @@ class Teller:
         self._bar: Progress | None = None
         if console.is_terminal:
             self._bar = Progress(
-                TextColumn("  "), BarColumn(28), TextColumn("{task.description}"), TimeElapsedColumn(),
+                TextColumn("  "), BarColumn(28, complete_style="green", finished_style="green"), TextColumn("{task.description}"), TimeElapsedColumn(),
                 console=console, transient=True,
             )  # fmt: skip
             self._task = self._bar.add_task("starting", total=total)
