@@ -22,7 +22,7 @@ from activities.store.store import Store
 from canonical.base import Model
 from canonical.ids import digest
 from commands._shared import REFUSED, UNAVAILABLE, Stop
-from workflows.kernel.parking import Answered, CancelRequest, Decision, Resolution
+from workflows.kernel.parking import Answered, CancelRequest, Decision, Resolution, SagaState
 from workflows.kernel.views import Explanation, Form, ParkView, SagaView
 
 PATIENCE = timedelta(seconds=10)
@@ -33,6 +33,7 @@ _STATUS: Mapping[int, str] = {
     7: "timed-out", 8: "paused",
 }  # fmt: skip
 """The engine's states by number. The client's own enumeration ends before `paused`, and fails on it."""
+_PAUSED = "paused"
 _NO_SAGAS = (SUBSCRIPTION, WATCH_DEALS)
 
 
@@ -153,7 +154,26 @@ async def _described(client: Client, workflow_id: str) -> WorkflowExecutionInfo 
     return answer.workflow_execution_info
 
 
-async def ask(client: Client, workflow_id: str, query: str, kind: type[Any]) -> Any:
+def _from_index(row: SagaRow) -> SagaView:
+    """What the index knows of a saga that cannot be asked, because somebody paused it in the engine."""
+    known = SagaState(row.state) if row.state in set(SagaState) else SagaState.RUNNING
+    return SagaView(
+        kind=row.kind, title=row.workflow_id, state=known, correlation_id=row.correlation_id,
+        customer_id=row.customer_id, legal_entity=row.entity,
+    )  # fmt: skip
+
+
+async def _ask(client: Client, store: Store, workflow_id: str, query: str, kind: type[Any]) -> Any:
+    """The answer of a saga that can be asked. Stop when it is paused in the engine, or unknown to it."""
+    info = await _described(client, workflow_id)
+    if info is None:
+        raise await _forgotten(store, workflow_id)
+    if _status(int(info.status)) == _PAUSED:
+        raise _nothing_there(workflow_id, _PAUSED)
+    return await _query(client, workflow_id, query, kind)
+
+
+async def _query(client: Client, workflow_id: str, query: str, kind: type[Any]) -> Any:
     """The answer of a saga to a query. Stop with code 4 when no worker gives one in time."""
     try:
         async with asyncio.timeout(PATIENCE.total_seconds()):
@@ -183,11 +203,14 @@ async def show(client: Client, store: Store, any_id: str) -> SagaReport:
     info = await _described(client, workflow_id)
     if info is None:
         raise await _forgotten(store, workflow_id)
-    saga: SagaView = await ask(client, workflow_id, "state", SagaView)
-    forms: tuple[Form, ...] = ()
-    if saga.parks:
-        forms = tuple(await ask(client, workflow_id, "forms", tuple[Form, ...]))
     row = _row(info)
+    forms: tuple[Form, ...] = ()
+    if row.status == _PAUSED:
+        saga = _from_index(row)
+    else:
+        saga = await _query(client, workflow_id, "state", SagaView)
+        if saga.parks:
+            forms = tuple(await _query(client, workflow_id, "forms", tuple[Form, ...]))
     return SagaReport(
         workflow_id=workflow_id,
         status=row.status,
@@ -212,7 +235,7 @@ async def _forgotten(store: Store, workflow_id: str) -> Stop:
 
 def next_commands(workflow_id: str, status: str, saga: SagaView) -> tuple[str, ...]:
     """What can be decided now, ready to be typed."""
-    if status == "paused":
+    if status == _PAUSED:
         return (f"temporal workflow unpause --workflow-id {workflow_id}",)
     if status != "running":
         return (f"revsaga trace {workflow_id}",)
@@ -240,7 +263,7 @@ def _for_offer(offer: Decision, where: str) -> str:
 
 async def explain(client: Client, store: Store, any_id: str) -> Explanation:
     """Which step blocks which."""
-    found: Explanation = await ask(client, await workflow_of(store, any_id), "explain", Explanation)
+    found: Explanation = await _ask(client, store, await workflow_of(store, any_id), "explain", Explanation)
     return found
 
 
@@ -258,20 +281,21 @@ async def decide(
 ) -> tuple[str, Answered]:
     """Resolve a parked step: (workflow id, what the saga said). Stop with the saga's own words when it refuses.
 
-    The same decision by the same person about the same park has the same update id, so sending it twice is one.
+    The same decision by the same person about the same case has the same update id: a command that is repeated because
+    its answer was lost gets that answer, and nothing is taken down twice.
     """
     workflow_id = await workflow_of(store, any_id)
-    saga: SagaView = await ask(client, workflow_id, "state", SagaView)
-    park = _chosen(saga.parks, any_id, step)
+    case_id, proposer = any_id if any_id.startswith("CASE-") else "", ""
+    if not case_id or decision is Decision.SKIP_WITH:
+        saga: SagaView = await _ask(client, store, workflow_id, "state", SagaView)
+        park = _chosen(saga.parks, any_id, step)
+        case_id = case_id or (park.case_id if park else "")
+        # A second skip is another act, an approval, even in the same words.
+        proposer = park.proposal.actor if park is not None and park.proposal is not None else ""
     resolution = Resolution(
-        decision=decision, actor=actor, reason=reason, step=step or (park.step if park else None),
-        case_id=any_id if any_id.startswith("CASE-") else (park.case_id or None) if park else None,
-        input=given, result=result,
+        decision=decision, actor=actor, reason=reason, step=step, case_id=case_id or None, input=given, result=result
     )  # fmt: skip
-    proposal = park.proposal.actor if park is not None and park.proposal is not None else ""
-    key = digest([workflow_id, park.episode if park else 0, proposal, resolution.model_dump(mode="json")])[
-        :32
-    ]
+    key = digest([workflow_id, proposer, resolution.model_dump(mode="json")])[:32]
     return workflow_id, await _update(client, workflow_id, "resolve", resolution, f"resolve-{key}")
 
 
@@ -301,10 +325,17 @@ async def _update(client: Client, workflow_id: str, name: str, argument: Model, 
         said = failed.cause.message if isinstance(failed.cause, ApplicationError) else str(failed.cause)
         raise Stop(said, fix=f"revsaga saga show {workflow_id}", code=REFUSED) from failed
     except TimeoutError as error:
-        raise _no_worker(workflow_id) from error
+        raise await _silence(client, workflow_id) from error
     except RPCError as error:
         raise await _engine_said(client, workflow_id, error) from error
     return found
+
+
+async def _silence(client: Client, workflow_id: str) -> Stop:
+    """Nobody answered: no worker, or the run is paused."""
+    info = await _described(client, workflow_id)
+    paused = info is not None and _status(int(info.status)) == _PAUSED
+    return _nothing_there(workflow_id, _PAUSED) if paused else _no_worker(workflow_id)
 
 
 async def _engine_said(client: Client, workflow_id: str, error: RPCError) -> Exception:
@@ -313,7 +344,11 @@ async def _engine_said(client: Client, workflow_id: str, error: RPCError) -> Exc
     status = "unknown to Temporal" if info is None else _status(int(info.status))
     if status == "running":
         return error
+    return _nothing_there(workflow_id, status)
+
+
+def _nothing_there(workflow_id: str, status: str) -> Stop:
     fix = f"revsaga saga show {workflow_id}"
-    if status == "paused":
-        fix = f"temporal workflow unpause --workflow-id {workflow_id}, then decide again"
+    if status == _PAUSED:
+        fix = f"temporal workflow unpause --workflow-id {workflow_id}, then do it again"
     return Stop(f"{workflow_id} is {status}: nothing can be decided there", fix=fix, code=REFUSED)

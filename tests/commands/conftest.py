@@ -13,7 +13,7 @@ from temporalio.testing import WorkflowEnvironment
 
 from activities.store.store import Store
 from cli import cli
-from tests.workflows.conftest import program, client, skipping
+from tests.workflows.conftest import client, program, skipping
 from workflows.kernel import attributes
 from workflows.kernel.runner import DATA_CONVERTER
 
