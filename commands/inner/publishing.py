@@ -102,7 +102,8 @@ def _by_name(kind: str, items: Sequence[Model]) -> dict[str, str]:
         name = f"{getattr(item, field)}" + (f" v{version}" if version else "")
         if name in named:
             raise Stop(f"{kind}: {name} occurs twice", fix="each item has a name of its own", code=USAGE)
-        named[name] = item.model_dump_json()
+        # Sorted, since the store keeps it so, and an order of keys is no difference.
+        named[name] = json.dumps(item.model_dump(mode="json"), sort_keys=True)
     return named
 
 
