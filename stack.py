@@ -25,7 +25,7 @@ from typing import IO, TYPE_CHECKING, Any, Literal, Self
 
 from activities.processes import Child, free_port, is_taken
 from activities.store.embedded import running as is_running
-from activities.whereabouts import FILE, LOCK, Running, running, write
+from activities.whereabouts import FILE, LOCK, Running, connect, open_store, running, write
 from canonical.failures import Misconfigured, Rejected
 from connectors.kit.remote import SandboxControl
 
@@ -221,17 +221,11 @@ class Stack:
 
     async def client(self) -> "Client":
         """A client of its Temporal."""
-        from temporalio.client import Client
-
-        from workflows.kernel.runner import DATA_CONVERTER
-
-        return await Client.connect(self.addresses["temporal"], data_converter=DATA_CONVERTER)
+        return await connect(self.addresses["temporal"])
 
     async def store(self) -> "Store":
         """A connection to its store; close it."""
-        from activities.store.store import Store
-
-        return await Store.connect(self.environment["REVSAGA_DATABASE_URL"], pool=4)
+        return await open_store(self.environment)
 
     def sandbox(self, vendor: str) -> SandboxControl:
         """The control port of a vendor."""

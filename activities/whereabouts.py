@@ -3,9 +3,19 @@
 import fcntl
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from canonical.failures import Misconfigured
+from connectors.kit.remote import SandboxControl
+
+if TYPE_CHECKING:
+    from temporalio.client import Client
+
+    from activities.store.store import Store
 
 LOCK = "lock"
 FILE = "stack.json"
@@ -45,3 +55,47 @@ def write(folder: Path, found: Running) -> None:
     draft.touch(mode=0o600)
     draft.write_text(json.dumps(asdict(found), indent=2), encoding="utf-8")
     draft.replace(folder / FILE)
+
+
+async def connect(address: str) -> "Client":
+    """A client of the Temporal at `address`."""
+    from temporalio.client import Client
+
+    from workflows.kernel.runner import DATA_CONVERTER
+
+    return await Client.connect(address, data_converter=DATA_CONVERTER)
+
+
+async def open_store(environment: Mapping[str, str]) -> "Store":
+    """A connection to the store that `environment` names; close it."""
+    from activities.store.store import Store
+
+    return await Store.connect(environment["REVSAGA_DATABASE_URL"], pool=4)
+
+
+@dataclass(frozen=True)
+class Visit:
+    """A stack in another process, and connections to it."""
+
+    known: Running
+    client: "Client"
+    store: "Store"
+
+    def sandbox(self, vendor: str) -> SandboxControl:
+        """The control port of a vendor."""
+        return SandboxControl(vendor, self.known.addresses[vendor])
+
+
+@asynccontextmanager
+async def visit(folder: Path) -> AsyncIterator[Visit]:
+    """Work with a stack that runs on `folder` in another process. Raises Misconfigured `stack-not-running`."""
+    known = running(folder)
+    if known is None:
+        raise Misconfigured(
+            f"no stack runs on {folder}", code="stack-not-running", fix="start one: revsaga up"
+        )
+    found = Visit(known, await connect(known.addresses["temporal"]), await open_store(known.environment))
+    try:
+        yield found
+    finally:
+        await found.store.close()
