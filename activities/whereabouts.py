@@ -60,10 +60,9 @@ def write(folder: Path, found: Running) -> None:
 async def connect(address: str) -> "Client":
     """A client of the Temporal at `address`."""
     from temporalio.client import Client
+    from temporalio.contrib.pydantic import pydantic_data_converter
 
-    from workflows.kernel.runner import DATA_CONVERTER
-
-    return await Client.connect(address, data_converter=DATA_CONVERTER)
+    return await Client.connect(address, data_converter=pydantic_data_converter)
 
 
 async def open_store(environment: Mapping[str, str]) -> "Store":
