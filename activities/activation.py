@@ -26,7 +26,7 @@ from canonical import event_types
 from canonical.bundle import explode
 from canonical.catalog import Catalog
 from canonical.entity import explain
-from canonical.failures import Rejected
+from canonical.failures import Finding, Owner, Rejected
 from canonical.ground import Ground
 from canonical.ids import number
 from canonical.money import total
@@ -121,6 +121,8 @@ class ActivationActivities:
         deal = await self._tools.store.documents.get(order.deal, Deal)
         ground = await self.ground(deal)
         verdict = validate(deal, ground)
+        if other := await self._other_of(deal):
+            verdict = verdict.model_copy(update={"findings": (other, *verdict.findings)})
         await self._say(deal, verdict, order.correlation_id)
         if verdict.waiting and order.patient:
             return Validated(findings=verdict.findings, waiting=True, on=ground.on)
@@ -130,6 +132,23 @@ class ActivationActivities:
             route=verdict.route,
             on=ground.on,
             catalog=await self._tools.store.documents.put("catalog", ground.catalog),
+        )
+
+    async def _other_of(self, deal: Deal) -> Finding | None:
+        """Another quote of the same deal that is active already: it would be sold twice."""
+        opportunity = deal.opportunity.opportunity_id
+        rows = await self._tools.store.xrefs.show(opportunity)
+        held = next(
+            (x for x in rows if (x.canonical_type, x.external_id) == ("opportunity", opportunity)), None
+        )
+        if held is None:
+            return None
+        return Finding(
+            code="opportunity-activated",
+            field="quote.opportunity_id",
+            message=f"another quote of this deal is active already, as subscription {held.canonical_id}",
+            fix="amend that subscription; a sale beside it needs an opportunity of its own",
+            owner=Owner.REVOPS,
         )
 
     async def _say(self, deal: Deal, verdict: Verdict, correlation_id: str) -> None:

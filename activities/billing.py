@@ -40,6 +40,7 @@ class AccountActivities:
         number_, existing = await self._current(deal)
         ours = entry is not None and entry.vendor_ref == number_
         if existing is not None and not ours and not (entry and entry.state in ("sent", "uncertain")):
+            _refuse_autopay(existing)
             return AccountOpened(number=number_, created=False)
         account = _account(deal, number_)
 
@@ -57,13 +58,7 @@ class AccountActivities:
             correlation_id=order.correlation_id, events=lambda _: (event,),
             xrefs=lambda made: (self._xref(made),), vendor_ref=lambda made: made.number,
         )  # fmt: skip
-        if made.autopay:
-            raise Rejected(
-                "billing switched automatic payment on for a new account",
-                code="autopay-on",
-                field="account.autoPay",
-                fix="switch the tenant's default off; this product collects payments itself",
-            )
+        _refuse_autopay(made)
         return AccountOpened(number=made.number, created=True)
 
     def _xref(self, made: BillingAccount) -> Xref:
@@ -79,7 +74,8 @@ class AccountActivities:
         """The account in use, or the first number that is free. A cancelled account is never used again."""
         customer = deal.parties.customer
         for n in range(1, _MOST_ACCOUNTS + 1):
-            candidate = number("A", customer.name, f"{customer.customer_id}/{deal.quote.currency}/{n}")
+            # Never from the name: a customer who is renamed would get a second account.
+            candidate = number("A", customer.customer_id, f"{customer.customer_id}/{deal.quote.currency}/{n}")
             found = await self._billing.find_account(candidate)
             if found is None or found.status != "cancelled":
                 return candidate, found
@@ -237,6 +233,17 @@ class AccountActivities:
             send,
             correlation_id=order.correlation_id,
             events=lambda _: (event,),
+        )
+
+
+def _refuse_autopay(account: BillingAccount) -> None:
+    """Two collectors would charge the customer twice."""
+    if account.autopay:
+        raise Rejected(
+            f"automatic payment is on for billing account {account.number}",
+            code="autopay-on",
+            field="account.autoPay",
+            fix="switch it off on the account, and in the tenant's defaults: this product collects payments itself",
         )
 
 

@@ -222,7 +222,10 @@ class CrmActivities:
         )
 
     async def _sort(self, quote_id: str, rows: tuple[Activation, ...], into: "_Sorted") -> None:
-        """Start it, leave it, or tell its live activation that the content moved on."""
+        """Start it, leave it, or tell its live activation that the content moved on.
+
+        What is under way is looked at again until it has ended: an edit of the quote moves no stamp of the deal.
+        """
         if any(row.state == "completed" for row in rows):
             into.known += 1
             return
@@ -241,6 +244,8 @@ class CrmActivities:
         live = next((row for row in rows if row.state == "live"), None)
         if any(row.revision == revision for row in rows):
             into.known += 1
+            if live is not None:
+                into.again.append(quote_id)
         elif live is not None:
             into.superseded.append(
                 DealToStart(quote_id=quote_id, revision=revision, workflow_id=live.workflow_id)
@@ -249,6 +254,7 @@ class CrmActivities:
         else:
             workflow_id = f"activation/{quote_id}/r{revision}"
             into.start.append(DealToStart(quote_id=quote_id, revision=revision, workflow_id=workflow_id))
+            into.again.append(quote_id)
 
     @activity.defn
     async def move_cursor(self, order: MoveCursor) -> None:

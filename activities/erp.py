@@ -41,7 +41,7 @@ class ErpActivities:
             )
         key = f"{customer.customer_id}/{order.route.entity}/{deal.quote.currency}"
         return ErpCustomer(
-            external_id=number("C", customer.name, key),
+            external_id=number("C", customer.customer_id, key),  # never from the name, which may change
             name=customer.name,
             entity=order.route.entity,
             currency=deal.quote.currency,
