@@ -38,7 +38,7 @@ TOP_LEVEL = frozenset(
 # What a working copy holds beside that, and git ignores.
 LOCAL = frozenset(
     {".env", ".git", ".hypothesis", ".revsaga", ".venv", ".venv-judges", "__pycache__"}
-    | {"bench.json", "build", "dist", "secrets"}
+    | {"bench-results", "build", "dist", "secrets"}
 )
 
 VENDOR_FILES = frozenset(
