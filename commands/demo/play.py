@@ -30,7 +30,8 @@ from workflows.kernel.parking import Decision
 
 PACE = Pace.model_validate({"attempt": "PT12S", "beat": "PT6S", "first_gap": "PT0.5S", "longest_gap": "PT4S"})
 """How patient the calls of this performance are: a killed worker's calls are taken up again after 12 seconds."""
-SETTINGS = {"REVSAGA_LEASE_SECONDS": "15"} | {
+LEASE_SECONDS = 15
+SETTINGS = {"REVSAGA_LEASE_SECONDS": str(LEASE_SECONDS)} | {
     f"REVSAGA_{vendor}_READ_TIMEOUT": "4"
     for vendor in ("SALESFORCE", "ZUORA", "STRIPE", "AVALARA", "NETSUITE")
 }
@@ -83,6 +84,8 @@ class Play:
                 await self._ten_minutes_later()
                 await self._people()
                 await self._round("once more, from the beginning", full=True)
+                # What the killed worker held comes back by itself, after the life of a lease.
+                await self._until(self._no_lease, 2.0 * LEASE_SECONDS)
             finally:
                 looking.cancel()
         return self.played
@@ -104,6 +107,11 @@ class Play:
             if found or loop.time() > limit:
                 return found
             await asyncio.sleep(_LOOK / 2)
+
+    async def _no_lease(self) -> bool:
+        return not await self.store.fetchval(
+            "SELECT count(*)::int FROM lease WHERE expires_at > clock_timestamp()"
+        )
 
     # The acts
 
@@ -163,7 +171,8 @@ class Play:
         )
         open_ = sum(row["n"] for row in rows)
         self.played.caught = (await standing(self.store, self._ids)).count(s.RUNNING)
-        text = f"process {worker.pid} is killed with SIGKILL: {self.played.caught} activations, {open_} effects under way"
+        what = f"{self.played.caught} activations, {open_} effects under way"
+        text = f"process {worker.pid} is killed with SIGKILL: {what}"
         self.teller.say("worker", text, "red")
         started = await self.stack.start_worker()
         self.teller.say(

@@ -31,9 +31,13 @@ class Teller:
         self._bar: Progress | None = None
         if console.is_terminal:
             self._bar = Progress(
-                TextColumn("  "), BarColumn(28, complete_style="green", finished_style="green"), TextColumn("{task.description}"), TimeElapsedColumn(),
-                console=console, transient=True,
-            )  # fmt: skip
+                TextColumn("  "),
+                BarColumn(28, complete_style="green", finished_style="green"),
+                TextColumn("{task.description}"),
+                TimeElapsedColumn(),
+                console=console,
+                transient=True,
+            )
             self._task = self._bar.add_task("starting", total=total)
 
     def __enter__(self) -> Self:
