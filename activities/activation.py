@@ -1,9 +1,11 @@
 """Activities about the activation itself: its ledger row, validation, turns, and what is recorded at the end."""
 
+from collections import Counter
 from datetime import date
 
 from temporalio import activity
 
+from activities.boundary import MOST_FINDINGS
 from activities.contracts.activation import (
     ActivationOpened,
     ActivationRecorded,
@@ -125,7 +127,7 @@ class ActivationActivities:
             verdict = verdict.model_copy(update={"findings": (other, *verdict.findings)})
         await self._say(deal, verdict, order.correlation_id)
         if verdict.waiting and order.patient:
-            return Validated(findings=verdict.findings, waiting=True, on=ground.on)
+            return Validated(findings=_mixed(verdict.findings), waiting=True, on=ground.on)
         if verdict.findings:
             raise refusal(verdict)
         return Validated(
@@ -266,16 +268,31 @@ def _companies(deal: Deal, master: Master, on: date) -> set[str]:
 
 
 def refusal(verdict: Verdict) -> Rejected:
-    """All findings as one failure, headed by the first."""
+    """All findings as one failure, headed by the first; of each kind some, where there are too many to travel."""
     first = verdict.findings[0]
     more = len(verdict.findings) - 1
     return Rejected(
-        first.message + (f" (and {more} more)" if more else ""),
+        first.message + (f" (and {more:,} more)" if more else ""),
         code="deal-invalid" if more else first.code,
         field=first.field,
         fix="; ".join(dict.fromkeys(f.fix for f in verdict.findings[:6])),
-        findings=verdict.findings,
+        findings=_mixed(verdict.findings),
+        evidence={"findings": f"{more + 1}; all of them: revsaga quote validate"}
+        if more >= MOST_FINDINGS
+        else {},
     )
+
+
+def _mixed(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    """As many as may travel, the first of each code before the second of any."""
+    if len(findings) <= MOST_FINDINGS:
+        return findings
+    seen: Counter[str] = Counter()
+    ranked: list[tuple[int, Finding]] = []
+    for finding in findings:
+        ranked.append((seen[finding.code], finding))
+        seen[finding.code] += 1
+    return tuple(finding for _, finding in sorted(ranked, key=lambda pair: pair[0])[:MOST_FINDINGS])
 
 
 def _subscription(

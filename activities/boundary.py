@@ -27,6 +27,11 @@ from connectors.kit.redact import redact
 
 NOT_YET = "NotYet"  # failure type of a benign wait
 PAYLOAD_LIMIT = 256 * 1024  # bytes of one result; more travels by reference
+MOST_FINDINGS = (
+    100  # of one failure; a quote of thousands of lines may have more, and its case must be written down
+)
+MOST_TEXT = 300  # characters of one text of a finding
+MOST_EVIDENCE = 20
 _AGAIN = frozenset({Kind.TRANSIENT, Kind.OUTCOME_UNKNOWN})
 
 
@@ -60,18 +65,26 @@ def forward_key() -> str:
 
 
 def clean(record: FailureRecord) -> FailureRecord:
-    """The record without credentials, card numbers or tokens."""
+    """The record without credentials, card numbers or tokens, and so short that a case can always be made of it."""
     return record.model_copy(
         update={
-            "message": redact(record.message),
-            "fix": redact(record.fix) if record.fix else record.fix,
-            "evidence": {name: redact(value) for name, value in record.evidence.items()},
+            "message": _text(record.message, 4 * MOST_TEXT),
+            "fix": _text(record.fix, 4 * MOST_TEXT) if record.fix else record.fix,
+            "evidence": {
+                name: _text(value, 8 * MOST_TEXT)
+                for name, value in list(record.evidence.items())[:MOST_EVIDENCE]
+            },
             "findings": tuple(
-                f.model_copy(update={"message": redact(f.message), "fix": redact(f.fix)})
-                for f in record.findings
+                f.model_copy(update={"message": _text(f.message, MOST_TEXT), "fix": _text(f.fix, MOST_TEXT)})
+                for f in record.findings[:MOST_FINDINGS]
             ),
         }
     )
+
+
+def _text(text: str, most: int) -> str:
+    clear = redact(text)
+    return clear if len(clear) <= most else f"{clear[:most]}..."
 
 
 def translate(failure: Failure, *, final: bool = False) -> ApplicationError:

@@ -59,6 +59,8 @@ from workflows.kernel.people import Story
 from workflows.kernel.saga import Saga
 from workflows.kernel.step import OnRejected, Step, StepKind, checked
 
+_NAMED = 5
+"""Products that the text of a wait names; the rest is counted."""
 _TAKE_BACK, _PIVOT, _FORWARD = StepKind.COMPENSATABLE, StepKind.PIVOT, StepKind.RETRIABLE
 
 CLAIM = Step(
@@ -244,8 +246,9 @@ class ActivateQuote(Story):
             ground = await saga.do(VALIDATE, order)
             if not ground.waiting:
                 return ground
-            products = ", ".join(sorted({f.message for f in ground.findings}))
-            why = f"waits for the catalog: {products}"
+            missing = sorted({f.message for f in ground.findings})
+            more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
+            why = f"waits for the catalog: {', '.join(missing[:_NAMED])}{more}"
             came = await saga.wait_for(lambda: self._published, why=why, due=due)
             if not came:
                 order = order.model_copy(update={"patient": False})
