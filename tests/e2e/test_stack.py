@@ -29,6 +29,7 @@ from commands.demo.book import world
 from connectors import registry
 from stack import AlreadyRunning, Ports, Stack
 from tests.builders.embedded import clean_environment, command, revsaga_later
+from worker import current_build
 from workflows.quote_to_subscription import ActivateQuote
 
 UP = ["up", "--port", "0", "--ui-port", "0", "--health-port", "0", "--metrics-port", "0"]
@@ -307,6 +308,38 @@ async def test_a_worker_says_why_it_does_not_start(own: Stack) -> None:
         line = json.loads(said.err.splitlines()[-1])
         assert line["level"] == "error"
         assert words in line["message"]
+
+
+async def _current_after(own: Stack, build: str, mode: str, log: Path) -> str:
+    """The current build once a worker of `build` has come up and said what it did."""
+    page = f"127.0.0.1:{free_port()}"
+    environment = {**own.worker_environment(), "REVSAGA_BUILD": build, "REVSAGA_HEALTH_ADDRESS": page}
+    environment["REVSAGA_METRICS_ADDRESS"] = ""
+    with Child(
+        "worker", [*command(), "worker", "--promote", mode], log=log, environment=environment
+    ) as other:
+        async with httpx.AsyncClient(trust_env=False) as http:
+            for _ in range(600):
+                assert other.alive, other.tail()
+                try:
+                    if (await http.get(f"http://{page}/ready")).status_code == httpx.codes.OK:
+                        break
+                except httpx.TransportError as not_yet:
+                    print(not_yet)
+                await asyncio.sleep(0.1)
+        return (await current_build(await own.client(), "revsaga"))[0]
+
+
+async def test_a_worker_promotes_its_build_once_and_going_back_is_a_decision(
+    own: Stack, tmp_path: Path
+) -> None:
+    first = (await current_build(await own.client(), "revsaga"))[0]
+    log = tmp_path / "log"
+    assert await _current_after(own, "newer", "never", log) == first
+    assert await _current_after(own, "newest", "new", log) == "newest"
+    # A worker of the former build that restarts while it drains takes nothing back.
+    assert await _current_after(own, first, "new", log) == "newest"
+    assert await _current_after(own, first, "always", log) == first
 
 
 async def test_a_program_ends_with_its_owner(tmp_path: Path) -> None:
