@@ -115,11 +115,13 @@ PACE_MEMO = "pace"
 STORE = Manner(
     "store", local=True, attempt=timedelta(seconds=5), tries=20, first_gap=timedelta(milliseconds=200)
 )
+# A call whose worker was killed is tried again after this, instead of after the whole attempt.
+_BEAT = timedelta(seconds=20)
 CORE = Manner("core", role=Role.CORE, attempt=timedelta(seconds=30))
-CRM = Manner("crm", role=Role.CRM)
-BILLING = Manner("billing", role=Role.BILLING, attempt=timedelta(seconds=90))
-PAYMENTS = Manner("payments", role=Role.PAYMENTS)
-TAX = Manner("tax", role=Role.TAX)
+CRM = Manner("crm", role=Role.CRM, beat=_BEAT)
+BILLING = Manner("billing", role=Role.BILLING, attempt=timedelta(seconds=90), beat=_BEAT)
+PAYMENTS = Manner("payments", role=Role.PAYMENTS, beat=_BEAT)
+TAX = Manner("tax", role=Role.TAX, beat=_BEAT)
 ERP = Manner(
     "erp",
     role=Role.ERP,
