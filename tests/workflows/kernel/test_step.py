@@ -92,12 +92,12 @@ def test_a_pace_changes_what_a_manner_has_and_adds_nothing() -> None:
         attempt=timedelta(seconds=5), budget=timedelta(seconds=20), tries=2, beat=timedelta(seconds=1)
     )
     billing, erp, store = pace.of(manners.BILLING), pace.of(manners.ERP), pace.of(manners.STORE)
-    assert (billing.attempt, billing.budget, billing.tries, billing.beat) == (
+    assert (billing.attempt, billing.budget, billing.tries) == (
         timedelta(seconds=5),
         timedelta(seconds=20),
         0,
-        None,
     )
+    assert pace.of(manners.CORE).beat is None
     assert (erp.budget, erp.tries, erp.beat) == (None, 0, timedelta(seconds=1))
     assert store.tries == 2
 
