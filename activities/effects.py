@@ -14,6 +14,7 @@ Three rules make it hold:
 - What was sent and has no known outcome is never sent again unseen. `probe` looks for it by business key; without a
   probe the caller gets OutcomeUnknown, unless the request is `repeatable` (an upsert by a key of ours).
 - The last answer is not trusted when an earlier try may have landed (`doubt`): a refusal is then checked by the probe.
+  The doubt stays until that try is too old to land (`send_limit`), so that whoever decides later knows of it.
 - A row `sent` by somebody who lives is in flight, and is waited for. Every process holds one advisory lock for life, so
   that the database knows at once when it has died.
 """
@@ -295,9 +296,10 @@ class Effects(Ledger):
         read = state == "uncertain" and answered(failure)
         if state == "not_done" or read:
             generation += 1
-        doubt = doubt or (open_end and not read)
+        lost = open_end and not read
+        doubt = doubt or lost
         values = (work.key, await self._holder.number(), generation, now, doubt, state, row["tries"])
-        taken = await self._store.fetchrow(sql.RESEND, *values)
+        taken = await self._store.fetchrow(sql.RESEND, *values, lost)
         if taken is None:
             raise self._in_flight(work.key)
         return await self._try(work, generation, taken["tries"], doubt=doubt)
@@ -335,7 +337,7 @@ class Effects(Ledger):
     async def _refused(self, work: _Work[M], failure: Failure, doubt: bool) -> M:
         """The other side said no. When an earlier try may have landed, that no may be about a duplicate: look."""
         if doubt:
-            await self._mark(work.key, "uncertain", True, failure.record())
+            await self._mark(work.key, "uncertain", False, failure.record())
             if work.probe is None:
                 raise uncertain(work.key, failure.record()) from failure
             found = await self._probe(work, failure.record())
@@ -364,7 +366,7 @@ class Effects(Ledger):
             log.warning("cannot record that %s was interrupted by %s", key, name, exc_info=True)
 
     async def _mark(self, key: str, state: str, doubt: bool, failure: FailureRecord) -> None:
-        await self._store.execute(sql.MARK, key, state, doubt, failure.model_dump_json())
+        await self._store.execute(sql.MARK, key, state, doubt, failure.model_dump_json(), self._oldest())
 
     async def _record(self, work: _Work[M], value: M) -> M:
         """Done: the mark, the events and the cross references, in one statement and so in one transaction."""

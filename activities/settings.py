@@ -64,6 +64,9 @@ class Settings(BaseSettings):
     )
     watch_minutes: int = Field(default=5, gt=0, description="how often the deal watch looks")
     lease_seconds: int = Field(default=120, description="after which the lease of a killed worker comes back")
+    lost_after_seconds: int = Field(
+        default=300, description="after which a request without an answer can no longer land at a vendor"
+    )
     metrics_address: str = Field(default="", description="host:port for Prometheus; empty: none")
     health_address: str = Field(default="", description="host:port for the health page; empty: none")
     deployment: str = Field(default="revsaga", description="worker deployment name")

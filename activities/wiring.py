@@ -111,7 +111,7 @@ async def build(
     adapters, built = _adapters(settings, transports or {})
     tools = Tools(
         store=store,
-        effects=Effects(store, clock, kill_point=kill_point),
+        effects=Effects(store, clock, kill_point=kill_point, send_limit=settings.lost_after_seconds),
         clock=clock,
         leases=Leases(store, f"{os.getpid()}@{platform.node()}"),
         settings=settings,

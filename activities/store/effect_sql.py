@@ -15,16 +15,21 @@ SELECT false AS fresh, effect.* FROM effect WHERE key = $1 AND NOT EXISTS (SELEC
 
 READ = "SELECT false AS fresh, effect.* FROM effect WHERE key = $1"
 
-# Takes the row over for one more try, if it is still as it was when we looked.
+# Takes the row over for one more try, if it is still as it was when we looked. $8: the try before it is lost, and may
+# still land; since when is kept.
 RESEND = """
 UPDATE effect SET state = 'sent', holder = $2, generation = $3, doubt = $5, tries = tries + 1, sent_at = $4,
+    doubt_real = CASE WHEN $8 THEN sent_real ELSE doubt_real END,
     first_sent_at = CASE WHEN tries = 0 OR generation <> $3 THEN $4 ELSE first_sent_at END,
     sent_real = now(), changed_real = now()
 WHERE key = $1 AND state = $6 AND tries = $7 RETURNING tries
 """
 
+# A doubt ends with a definite 'not done' once the lost try was sent before $5: nothing of it can land any more.
 MARK = """
-UPDATE effect SET state = $2, doubt = doubt OR $3, failure = $4, changed_real = now()
+UPDATE effect SET state = $2, failure = $4, changed_real = now(),
+    doubt = (doubt OR $3) AND NOT ($2::text = 'not_done' AND doubt_real IS NOT NULL AND doubt_real < $5),
+    doubt_real = CASE WHEN $3 THEN sent_real ELSE doubt_real END
 WHERE key = $1 AND state IN ('sent', 'uncertain')
 """
 

@@ -111,6 +111,7 @@ class EffectRow(SQLModel, table=True):
     first_sent_at: datetime | None = Field(default=None, sa_column=_moment(null=True))
     sent_at: datetime | None = Field(default=None, sa_column=_moment(null=True))
     sent_real: datetime | None = Field(default=None, sa_column=_moment(null=True))
+    doubt_real: datetime | None = Field(default=None, sa_column=_moment(null=True))
     created_real: datetime = Field(sa_column=_moment(default="now()"))
     changed_real: datetime = Field(sa_column=_moment(default="now()"))
 

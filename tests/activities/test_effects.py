@@ -521,6 +521,23 @@ async def test_a_hung_try_ends_at_the_limit(store: Store) -> None:
     assert await state(effects, "k") == "uncertain"
 
 
+async def test_a_doubt_ends_when_the_lost_try_can_no_longer_land(store: Store) -> None:
+    """Until then a refusal of a later try proves nothing about it; afterwards refusal and probe together do."""
+    vendor, key = Vendor(plan=["lost-before", "reject", "reject"]), "wf/step/do"
+    young, old = Effects(store), Effects(store, send_limit=0.05)
+    with pytest.raises(OutcomeUnknown):
+        await doer(young, vendor)()
+    with pytest.raises(Rejected) as refusal:
+        await doer(young, vendor)()
+    assert isinstance(await young.truth(key, refusal.value), OutcomeUnknown)
+    await asyncio.sleep(0.1)
+    with pytest.raises(Rejected) as refusal:
+        await doer(old, vendor)()
+    assert await old.truth(key, refusal.value) is refusal.value
+    await doer(old, vendor)()
+    assert vendor.books == ["N-1"]
+
+
 async def test_real_tries_are_counted_and_named_in_the_failure(store: Store) -> None:
     effects, vendor = Effects(store), Vendor(plan=["limit", "refused", "reject"])
     once = doer(effects, vendor)

@@ -45,6 +45,7 @@ PACE = Pace.model_validate(
 )
 QUEUE = "revsaga-core"
 LEASE_SECONDS = 5
+_LOST_AFTER = 8  # seconds after which what a killed worker had sent counts as lost; above the time of one try
 _CELLS_AT_ONCE = 12
 _QUIET = 12.0  # seconds without anybody at a planned point, after which a victim is killed wherever it is
 _SHORT = {"CONNECT": 2, "READ": 3, "WRITE": 3, "POOL": 3, "TOTAL": 4}  # below the 5 s of one try
@@ -209,6 +210,7 @@ class Campaign:
             **short_timeouts(self.stack.vendors()),
             "REVSAGA_HEALTH_ADDRESS": "",
             "REVSAGA_METRICS_ADDRESS": "",
+            "REVSAGA_LOST_AFTER_SECONDS": str(_LOST_AFTER),
             "REVSAGA_LEASE_SECONDS": str(self.lease_seconds),
             "PYTHONPATH": os.pathsep.join(p for p in (str(ROOT), os.environ.get("PYTHONPATH")) if p),
             **more,
