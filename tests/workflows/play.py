@@ -19,7 +19,7 @@ from workflows.kernel.parking import SagaState
 from workflows.kernel.views import ParkView, SagaView, Unwound
 
 PACE = Pace.model_validate({"first_gap": "PT0.05S", "longest_gap": "PT0.2S", "budget": "PT5S"})
-PATIENCE = 40.0  # real seconds for anything that is expected to come
+PATIENCE = 25.0  # real seconds for anything that is expected to come
 
 
 def a_deal(n: int = 1, *items: Item, **order: Any) -> Deal:
