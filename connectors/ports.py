@@ -13,12 +13,18 @@ from typing import Protocol
 from canonical.base import Model
 from canonical.contract import ContractDocument, ErpCustomer, ErpRef
 from canonical.mapping import MappingSet, Reference
-from canonical.order import AccountUse, BillingAccount, BillingOrder, BillingSubscription, OrderPlan, OrderPreview
-from canonical.party import Address, Customer
+from canonical.order import (
+    AccountUse,
+    BillingAccount,
+    BillingOrder,
+    BillingSubscription,
+    OrderPlan,
+    OrderPreview,
+)
+from canonical.party import Address, Contact, Customer
 from canonical.payment import MethodCheck
 from canonical.quote import DealPage, Opportunity, Quote, QuoteMark
 from canonical.tax import AddressCheck, Nexus, TaxDetermination, TaxRequest
-from canonical.party import Contact
 
 
 class Health(Model):
@@ -84,7 +90,7 @@ class CPQ(Adapter, Protocol):
         """
 
     async def unlock_quote(self, quote_id: str, operation_id: str) -> QuoteMark | None:
-        """Take our mark away if it is ours, and return what stands there now. A quote that is not ours is left alone."""
+        """Take our mark away if it is ours, and return what stands there now. Another's mark is left alone."""
 
     async def write_back(self, quote_id: str, mark: QuoteMark) -> QuoteMark:
         """Write ids and state of a finished activation, release the lock, and read back."""
@@ -97,7 +103,10 @@ class Billing(Adapter, Protocol):
         """The account with that number in whatever state, or None."""
 
     async def create_account(self, account: BillingAccount, *, key: str) -> BillingAccount:
-        """Create it with automatic payment off and no card data, and read it back. Conflict when the number exists with another content."""
+        """Create it with automatic payment off and no card data, and read it back.
+
+        Conflict when the number exists with another content.
+        """
 
     async def account_use(self, number: str) -> AccountUse:
         """Everything on the account that would forbid cancelling it."""
@@ -164,10 +173,10 @@ class ERP(Adapter, Protocol):
         """The customer with that external id, or None."""
 
     async def upsert_contract(self, document: ContractDocument, refs: MappingSet) -> ErpRef:
-        """Create (or replace the lines of) the contract document by external id. Safe to repeat: never adds a line twice."""
+        """Create the contract document, or replace its lines, by external id. Safe to repeat: no line comes twice."""
 
     async def find_contract(self, external_id: str, refs: MappingSet) -> ContractDocument | None:
-        """The contract document as the ERP holds it, in our words, or None. Fields that the ERP does not keep are as sent."""
+        """The contract document as the ERP holds it, in our words, or None."""
 
     async def contract_ref(self, external_id: str) -> ErpRef | None:
         """Id, number and state of the contract document, or None."""
