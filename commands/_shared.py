@@ -314,7 +314,7 @@ def print_error(shown: Mapping[str, Any], *, as_json: bool) -> None:
 
 
 def leave(code: int) -> NoReturn:
-    """End the process at once: the engine's client may crash an interpreter that is finalizing, after its work is done."""
+    """End the process at once: the engine's client may crash an interpreter that is finalizing, its work done."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
