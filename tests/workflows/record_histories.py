@@ -208,6 +208,8 @@ SECOND = second_deal(DEALS[5], 399)
 def scrubbed(value: Any) -> Any:
     """The history without names of machines, processes and folders: a replay reads none of them."""
     if isinstance(value, dict):
+        if value.get("kind") == "TASK_QUEUE_KIND_STICKY":
+            value = {**value, "name": "sticky"}
         return {k: "" if k in _PRIVATE else scrubbed(v) for k, v in value.items() if k != "stickyAttributes"}
     return [scrubbed(v) for v in value] if isinstance(value, list) else value
 

@@ -6,6 +6,8 @@ import hashlib
 import importlib
 import inspect
 import json
+import platform
+import re
 import sys
 from collections.abc import Iterator
 from itertools import pairwise
@@ -83,6 +85,8 @@ def _texts(value: Any) -> Iterator[str]:
 def test_a_history_names_no_machine_and_no_secret(name: str) -> None:
     told = "\n".join(_texts(json.loads((FOLDER / name).read_text(encoding="utf-8"))))
     assert "site-packages" not in told
+    assert not re.search(r"\b\d+@[\w.-]+", told), "a process on a machine"
+    assert platform.node() not in told.split()
     assert str(Path(story.__file__).parent) not in told
     assert "Bearer" not in told
     assert "PRIVATE KEY" not in told
