@@ -44,6 +44,7 @@ async def test_a_parked_activation_tells_its_story_in_the_web_ui(store: Store, t
     deal = build(Order(39, "Detached Card GmbH", "DE", "EUR", (Item("PLATFORM"),), autopay=True))
     async with env, a_house(env.client, store, world([deal]), versioned=True) as house:
         handle = await house.start(deal)
+        view = await house.state(handle)
         for _ in range(400):
             view = await house.state(handle)
             if view.state is SagaState.PARKED and view.parks[0].case_id:
