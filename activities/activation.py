@@ -84,8 +84,16 @@ class ActivationActivities:
     async def release_claim(self, undo: UndoOf[OpenActivation, ActivationOpened]) -> Undone:
         """See the contract."""
         claim = undo.input
+        entries = await self._tools.effects.entries(f"{claim.workflow_id}/")
         payload = event_types.ActivationUnwound(
-            quote_id=claim.quote_id, revision=claim.revision, because="", undone=()
+            quote_id=claim.quote_id,
+            revision=claim.revision,
+            because=undo.because,
+            undone=tuple(
+                e.key.removeprefix(f"{claim.workflow_id}/").partition("/")[0]
+                for e in entries
+                if e.state == "done" and "/undo" in e.key.removeprefix(claim.workflow_id)
+            ),
         )
         correlation = number("COR", claim.quote_id, claim.workflow_id)
         event = await self._tools.event(payload, subject=claim.quote_id, correlation_id=correlation)

@@ -92,28 +92,33 @@ class AccountActivities:
         deal = await self._tools.store.documents.get(undo.input.deal, Deal)
         customer_id = deal.parties.customer.customer_id
 
+        number_ = ""
+
         async def send(former: Former) -> Undone:
-            if former.happened is False or (undo.result is not None and not undo.result.created):
+            nonlocal number_
+            # A result is known even without an effect of ours, when a person did the step by hand.
+            ours = undo.result.created if undo.result is not None else former.happened is not False
+            if not ours:
                 return Undone(read_back="not made by this activation", already_absent=True)
-            made = (former.result or {}).get("number") or await self._made_number(deal)
-            if made is None:
+            known = undo.result.number if undo.result is not None else (former.result or {}).get("number")
+            number_ = known or await self._made_number(deal) or ""
+            if not number_:
                 return Undone(read_back="absent", already_absent=True)
             own = number("O", deal.quote.name, undo.input.workflow_id)
-            return await self._cancel(made, customer_id, undo.input.workflow_id, own)
+            return await self._cancel(number_, customer_id, undo.input.workflow_id, own)
 
         cancelled = BillingAccountCancelled(number="")
         kept = BillingAccountKept(number="", because="")
         correlation = undo.input.correlation_id
         event = await self._tools.event(cancelled, subject=customer_id, correlation_id=correlation)
         other = await self._tools.event(kept, subject=customer_id, correlation_id=correlation)
-        made = await self._made_number(deal) or ""
 
         def events(done: Undone) -> tuple[object, ...]:
             if done.already_absent:
                 return ()
             if done.read_back in _GONE:
-                return (event.model_copy(update={"data": {"number": made}}),)
-            return (other.model_copy(update={"data": {"number": made, "because": done.read_back}}),)
+                return (event.model_copy(update={"data": {"number": number_}}),)
+            return (other.model_copy(update={"data": {"number": number_, "because": done.read_back}}),)
 
         return await self._tools.undo(
             "billing",
@@ -219,7 +224,11 @@ class AccountActivities:
                 )
             if account.payment_reference == order.reference != wanted:
                 raise Transient("the reference still reads as ours", code="reference-not-read-back")
-            return Undone(read_back="the former reference" if account.payment_reference else "no reference")
+            held = account.payment_reference
+            told = (
+                "the former reference" if held == wanted else "a reference that somebody else has set since"
+            )
+            return Undone(read_back=told if held else "no reference")
 
         former_key = number("K", "undo", forward_key())
         payload = PaymentReferenceSet(number=order.account_number, has_reference=wanted is not None)

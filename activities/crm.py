@@ -23,7 +23,7 @@ from activities.store.activations import Activation
 from activities.tools import Tools
 from canonical.base import Model
 from canonical.event_types import QuoteCompleted, QuoteLocked, QuoteUnlocked
-from canonical.failures import Conflict, Failure, Kind, Transient
+from canonical.failures import Conflict, Failure, Kind, Rejected, Transient
 from canonical.party import Parties
 from canonical.quote import Deal, QuoteMark
 from connectors.kit.redact import redact
@@ -135,11 +135,18 @@ class CrmActivities:
         """See the contract."""
         order = undo.input
 
-        async def send(_: Former) -> Undone:
-            left = await self._cpq.unlock_quote(order.quote_id, order.operation_id)
+        async def send(former: Former) -> Undone:
+            try:
+                left = await self._cpq.unlock_quote(order.quote_id, order.operation_id)
+            except Rejected as refused:
+                if refused.code != "quote-unknown":
+                    raise
+                # Somebody deleted the quote, and its lock went with it.
+                return Undone(read_back="the quote is absent", already_absent=True)
             if left is not None and left.operation_id == order.operation_id:
                 raise Transient("the lock still reads as ours", code="unlock-not-read-back")
-            return Undone(read_back=f"locked by {left.operation_id}" if left else "unlocked")
+            told = f"locked by {left.operation_id}" if left else "unlocked"
+            return Undone(read_back=told, already_absent=former.happened is False)
 
         payload = QuoteUnlocked(quote_id=order.quote_id, operation_id=order.operation_id)
         event = await self._tools.event(payload, subject=order.quote_id, correlation_id=order.correlation_id)
@@ -150,7 +157,7 @@ class CrmActivities:
             Undone,
             send,
             correlation_id=order.correlation_id,
-            events=lambda _: (event,),
+            events=lambda done: () if done.already_absent else (event,),
         )
 
     @activity.defn

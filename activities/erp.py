@@ -89,7 +89,7 @@ class ErpActivities:
     @activity.defn
     async def probe_customer(self, claim: Claim[RecordCustomer, ErpRef]) -> Proof:
         """See the contract."""
-        async with self._tools.lease("erp"):
+        async with self._tools.lease("erp"), self._tools.bounded():
             customer = await self._customer(claim.input)
             found = await self._erp.find_customer(customer.external_id)
             same = found is not None and found.erp_id == claim.result.erp_id
@@ -145,7 +145,8 @@ class ErpActivities:
                 xrefs=lambda ref: (xref.model_copy(update={"external_id": ref.erp_id}),),
                 vendor_ref=lambda ref: ref.erp_id,
             )  # fmt: skip
-            held = await self._erp.find_contract(order.external_id, refs)
+            async with self._tools.bounded():
+                held = await self._erp.find_contract(order.external_id, refs)
             wrong = ["absent"] if held is None else _differences(document, held)
             if wrong:
                 raise Rejected(
@@ -160,7 +161,7 @@ class ErpActivities:
     @activity.defn
     async def probe_contract(self, claim: Claim[RecordContract, ErpRef]) -> Proof:
         """See the contract."""
-        async with self._tools.lease("erp"):
+        async with self._tools.lease("erp"), self._tools.bounded():
             document, refs = await self._document(claim.input), await self._tools.refs("erp")
             held = await self._erp.find_contract(claim.input.external_id, refs)
             ref = await self._erp.contract_ref(claim.input.external_id)

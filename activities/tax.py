@@ -6,7 +6,7 @@ from activities.contracts.tax import EstimateTax, TaxEstimated
 from activities.tools import Tools
 from canonical import event_types
 from canonical.catalog import Catalog
-from canonical.failures import Rejected
+from canonical.failures import Misconfigured, Rejected
 from canonical.money import Money
 from canonical.order import OrderPlan, OrderPreview
 from canonical.planning import tax_request
@@ -30,7 +30,14 @@ class TaxActivities:
         deal, plan = await get(order.deal, Deal), await get(order.plan, OrderPlan)
         preview, catalog = await get(order.preview, OrderPreview), await get(order.catalog, Catalog)
         master = await self._tools.store.master.load()
-        entity = next(e for e in master.entities if e.code == order.entity)
+        entity = next((e for e in master.entities if e.code == order.entity), None)
+        if entity is None:
+            raise Misconfigured(
+                f"legal entity {order.entity} is not in the master data any more",
+                code="entity-missing",
+                field="entity",
+                fix="publish it again, then retry",
+            )
         request = tax_request(deal, preview, plan, catalog, entity)
         if request is None:
             nothing = Money.zero(plan.currency)

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import TypeVar
 
 from pydantic import BaseModel
+from temporalio import activity
 
 from activities.boundary import NotYet, Spent, effect_key, forward_key
 from activities.clock import Clock
@@ -18,7 +19,7 @@ from activities.store.store import Store
 from activities.store.turns import ConnectorMode
 from activities.store.xref import Xref
 from canonical.event import Event, Payload, emit
-from canonical.failures import Failure, Transient
+from canonical.failures import Failure, OutcomeUnknown, Transient
 from canonical.ids import fingerprint
 from canonical.mapping import MappingSet
 from connectors.kit.capability import Capability
@@ -146,8 +147,22 @@ class Tools:
         except Failure as failure:
             if self.settings.leased(role) and failure.code != "effect-in-flight":
                 entry = await self.effects.entry(key)
-                if entry is not None and entry.tries >= REAL_TRIES:
+                # Tries are counted for life: a person's `retry` gets as many again.
+                if entry is not None and entry.tries and entry.tries % REAL_TRIES == 0:
                     raise Spent(failure) from failure
+            raise
+
+    @asynccontextmanager
+    async def bounded(self) -> AsyncIterator[None]:
+        """For calls of a leased step beside its effect: nothing else ends their retries (the ledger counts no reads).
+
+        A read that fails after many attempts calls a person; attempts that only waited for a lease never fail here.
+        """
+        try:
+            yield
+        except (Transient, OutcomeUnknown) as failure:
+            if activity.info().attempt >= REAL_TRIES:
+                raise Spent(failure) from failure
             raise
 
     async def undo(

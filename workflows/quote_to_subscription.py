@@ -65,7 +65,7 @@ _TAKE_BACK, _PIVOT, _FORWARD = StepKind.COMPENSATABLE, StepKind.PIVOT, StepKind.
 
 CLAIM = Step(
     name="claim-quote", title="Claim the quote", kind=_TAKE_BACK, owner=Owner.INTEGRATION, manner=manners.STORE,
-    do=activation.open_activation, undo=activation.release_claim,
+    do=activation.open_activation, undo=activation.release_claim, undo_last=True,
 )  # fmt: skip
 READ = Step(
     name="read-deal", title="Read the deal", kind=_TAKE_BACK, owner=Owner.REVOPS, manner=manners.CRM,
@@ -81,7 +81,7 @@ LOCK = Step(
 )  # fmt: skip
 TURN = Step(
     name="take-turn", title="Wait for the turn on the customer's account", kind=_TAKE_BACK, owner=Owner.INTEGRATION,
-    manner=manners.STORE, do=activation.take_turn, undo=activation.leave_turn, needs=("lock-quote",),
+    manner=manners.STORE, do=activation.take_turn, undo=activation.leave_turn, undo_last=True, needs=("lock-quote",),
 )  # fmt: skip
 ACCOUNT = Step(
     name="open-account", title="Open the billing account", kind=_TAKE_BACK, owner=Owner.REVOPS, manner=manners.BILLING,

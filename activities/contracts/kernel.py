@@ -18,6 +18,9 @@ class UndoOf(Model, Generic[A, R]):
 
     input: A
     result: R | None = None
+    because: str = Field(
+        default="", description="why the saga takes everything back; empty for one step alone"
+    )
 
 
 class Undone(Model):

@@ -318,11 +318,13 @@ class ZuoraBilling:
             raise refused
         if status == "draft":
             await self._client.activate_order(number)
+            sent = True
             with after_effect(f"the activation of order {number}"):
                 wire = await self._client.read_order(number)
             status = mapping.order_status(wire)
         if status == "pending":
             await self._client.trigger_dates(number, mapping.trigger_body(wire, on))
+            sent = True
             with after_effect(f"the activation of order {number}"):
                 wire = await self._client.read_order(number)
             status = mapping.order_status(wire)
@@ -334,7 +336,8 @@ class ZuoraBilling:
                 fix="look at the order in billing, then start again with fresh numbers",
             )
         if status != "completed":
-            raise Transient(
+            # What was accepted and does not read as active may become so on its own: only unsent is certainly undone.
+            raise (OutcomeUnknown if sent else Transient)(
                 f"order {number} reads {wire.status!r}, which is not active yet",
                 code="order-not-completed",
                 fix="see the order in billing",

@@ -10,7 +10,7 @@ import pytest
 from temporalio.testing import WorkflowEnvironment
 
 from activities.store.store import Store
-from canonical.failures import Owner
+from canonical.failures import Owner, Transient
 from canonical.quote import Deal
 from commands.demo.book import Item, world
 from commands.demo.world import CATALOG
@@ -22,6 +22,7 @@ from tests.workflows.play import (
     accounts,
     activated,
     change,
+    crm_row,
     erp_rows,
     eventually,
     parked,
@@ -166,3 +167,86 @@ async def _time_passes(house: House) -> None:
     place = json.loads(await house.store.cursors.read(NAME) or "{}")
     place["cursor"] = cursor_text("2029-01-01T00:00:00.000+0000", "")
     await house.store.cursors.move(NAME, json.dumps(place))
+
+
+async def test_the_turn_stays_until_the_last_undo_is_through(opened: Opened) -> None:
+    """Two sales to one customer, paid from one card: the undo of the first must not strip the second of it."""
+    first = a_deal(811, autopay=True)
+    second = second_deal(first, 812, autopay=True)
+    payment = second.quote.model_copy(update={"payment": first.quote.payment})
+    second = second.model_copy(update={"quote": payment})
+    async with opened(first, second) as house:
+        house.fault("zuora", "POST /v1/orders/preview", "status", times=1, **NO)
+        one = await house.start(first, pace=PACE)
+        await parked(house, one, "preview-order")
+        two = await house.start(second, pace=PACE)
+        assert one.id in await waiting(house, two)
+        house.fault("zuora", "PUT /v1/accounts/", "status", times=1, **NO)
+        await house.resolve(one, Decision.UNWIND)
+        park = await parked(house, one, "attach-payment")
+        await eventually(lambda: _unlocked(house, first))
+        assert (await house.store.turns.show(first.parties.customer.customer_id))[0] == one.id
+        row = await house.store.activations.show(one.id)
+        assert row is not None
+        assert row.state == "live"
+        await house.resolve(one, Decision.RETRY, case_id=park.case_id)
+        await activated(two)
+        open_ = [a for a in accounts(house, first.parties.customer.customer_id) if a["status"] == "Active"]
+        reference = f"{first.quote.payment.gateway_customer}/{first.quote.payment.payment_method}"
+        assert [reference in account.values() for account in open_] == [True]
+        events = await house.store.events.list(subject=first.quote.quote_id)
+        (unwound,) = [e.event for e in events if e.event.type.endswith("activation.unwound")]
+        assert "ann" in str(unwound.data["because"])
+        told = unwound.data["undone"]
+        assert isinstance(told, list)
+        assert sorted(map(str, told)) == ["attach-payment", "lock-quote", "open-account"]
+
+
+def _unlocked(house: House, deal: Deal) -> bool:
+    return not crm_row(house, QUOTE, deal.quote.quote_id).get("Otc_Operation__c")
+
+
+async def test_an_undo_that_was_interrupted_names_the_account_it_cancelled(opened: Opened) -> None:
+    deal = a_deal(813)
+    async with opened(deal) as house:
+        house.fault("zuora", "POST /v1/orders/preview", "status", times=1, **NO)
+        handle = await house.start(deal, pace=PACE)
+        await parked(house, handle, "preview-order")
+        (account,) = accounts(house, deal.parties.customer.customer_id)
+        house.fault("zuora", "DELETE /v1/accounts/", "timeout_after", times=1)
+        await house.resolve(handle, Decision.UNWIND)
+        await eventually(lambda: _ended(house, handle.id))
+        events = await house.store.events.list(subject=deal.parties.customer.customer_id)
+        told = [e.event.data["number"] for e in events if e.event.type.endswith("billing-account.cancelled")]
+        assert told == [account["accountNumber"]]
+
+
+async def test_a_quote_that_was_deleted_holds_up_no_unwind(opened: Opened) -> None:
+    deal = a_deal(814)
+    async with opened(deal) as house:
+        house.fault("zuora", "POST /v1/orders/preview", "status", times=1, **NO)
+        handle = await house.start(deal, pace=PACE)
+        await parked(house, handle, "preview-order")
+        rows: Any = house.sandboxes["salesforce"].state["rows"]
+        del rows[QUOTE][deal.quote.quote_id]
+        await house.resolve(handle, Decision.UNWIND)
+        await eventually(lambda: _ended(house, handle.id))
+
+
+async def test_an_erp_that_cannot_be_read_back_calls_a_person(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deal = a_deal(815)
+    async with opened(deal) as house:
+        erp = house.wired.adapters["erp"]
+
+        async def away(*_: Any) -> None:
+            raise Transient("the ERP is away", code="connection-lost", retry_after=0.01)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(erp, "find_contract", away)
+            handle = await house.start(deal, pace=PACE)
+            park = await parked(house, handle, "record-contract")
+            assert park.failure.code == "connection-lost"
+        await house.resolve(handle, Decision.RETRY)
+        await activated(handle)

@@ -247,17 +247,21 @@ class Saga:
     # Taking back
 
     async def _unwind(self) -> None:
-        """In reverse order, steps of one group together; a parked undo does not hold up the others."""
+        """In reverse order, steps of one group together; a parked undo holds up only those that come last."""
         desk = self.desk
         desk.unwinding = True
         self.desk.show()
         begun: list[tuple[Entry, asyncio.Task[None]]] = []
+        last: list[Entry] = []
 
         def moved_on() -> bool:
             return all(task.done() or self._is_parked(entry) for entry, task in begun)
 
         for batch in range(self._batches, 0, -1):
             owed = [e for e in desk.entries if e.batch == batch and e.owes_undo]
+            if not all(task.done() for _, task in begun):
+                last += [e for e in owed if e.step.undo_last]
+                owed = [e for e in owed if not e.step.undo_last]
             begun.extend((entry, asyncio.create_task(self._take_back(entry))) for entry in reversed(owed))
             await workflow.wait_condition(moved_on)
             for _, task in begun:
@@ -265,6 +269,8 @@ class Saga:
                     task.result()
         for _, task in begun:
             await task
+        for entry in last:
+            await self._take_back(entry)
 
     def _is_parked(self, entry: Entry) -> bool:
         return any(park.entry is entry for park in self.desk.parks)
@@ -273,13 +279,14 @@ class Saga:
         step = entry.step
         if step.undo is None:
             return
+        why = self.desk.doomed
         while True:
             entry.status = "undoing"
             self.desk.show()
             try:
                 entry.undone = await call(
                     step.undo,
-                    UndoOf(input=entry.input, result=entry.result),
+                    UndoOf(input=entry.input, result=entry.result, because=why.text if why else ""),
                     step.to_undo,
                     activity_id=entry.activity_id(Phase.UNDO),
                     summary=f"Take back: {step.title}",

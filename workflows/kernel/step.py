@@ -37,6 +37,7 @@ class Step(Generic[A, R]):
 
     `do` and `undo` are contracts; a step without `do` is a comparison that the story makes itself (`saga.check`).
     `needs` names the steps whose results it uses. `probe` looks for a record that a person claims to have made by hand.
+    `undo_last`: the undo lets others in (a turn, a claim), so it waits for the other undos, parked ones too.
     `park_for` limits how long a parked step before the pivot waits for a person; afterwards the saga withdraws.
     """
 
@@ -49,6 +50,7 @@ class Step(Generic[A, R]):
     undo: Callable[[UndoOf[A, R]], Awaitable[Undone]] | None = None
     probe: Callable[[Claim[A, R]], Awaitable[Proof]] | None = None
     undo_manner: Manner | None = None
+    undo_last: bool = False
     on_rejected: OnRejected = OnRejected.PARK
     on_conflict: OnRejected = OnRejected.PARK
     park_for: timedelta = PARK_FOR

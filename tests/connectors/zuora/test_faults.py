@@ -290,3 +290,13 @@ async def test_where_numbers_are_not_told_in_previews_lines_are_found_by_their_c
         ("charge", "QL-1"),
         ("discount", "QL-1"),
     }
+
+
+async def test_an_activation_that_was_accepted_and_does_not_read_active_may_have_happened() -> None:
+    t = await prepared("draft")
+    said = {"success": True, "orderNumber": "O-1", "status": "Executing"}
+    t.sandbox.state["orders"]["O-1"]["status"] = "Executing"
+    t.sandbox.faults.add(Fault(match="/activate", kind="status", status=200, body=said))
+    with pytest.raises(OutcomeUnknown) as caught:
+        await t.billing.activate_order("O-1", data.START, t.refs)
+    assert caught.value.code == "order-not-completed"
