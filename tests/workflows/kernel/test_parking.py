@@ -46,7 +46,7 @@ async def test_a_parked_step_tells_the_whole_story_in_the_web_ui(stage: Stage, w
         "Shelf &lt;b&gt;1&lt;/b&gt;",  # foreign text is text
         "### Put the bare",
         "the quote has no purchase order",
-        "`quote.purchase\\_order`",
+        "`quote.purchase_order`",
         "**Owner:** revops",
         "**Since:** 2026-03-01 09:00 UTC",
         "**Unless decided by:** 2026-03-04 09:00 UTC",
