@@ -28,17 +28,24 @@ from stack import Stack
 from workflows.deal_watch import WatchReport
 from workflows.kernel.parking import Decision
 
-PACE = Pace.model_validate({"attempt": "PT12S", "beat": "PT6S", "first_gap": "PT0.5S", "longest_gap": "PT4S"})
-"""How patient the calls of this performance are: a killed worker's calls are taken up again after 12 seconds."""
 LEASE_SECONDS = 15
 SETTINGS = {"REVSAGA_LEASE_SECONDS": str(LEASE_SECONDS)} | {
     f"REVSAGA_{vendor}_READ_TIMEOUT": "4"
     for vendor in ("SALESFORCE", "ZUORA", "STRIPE", "AVALARA", "NETSUITE")
 }
 """Settings of the worker: what never answers is given up after 4 seconds."""
-PATIENCE = 75.0
 _LATER = timedelta(minutes=10)
 _LOOK = 0.4
+
+
+def pace(deals: int) -> Pace:
+    """How patient calls are: soon enough for a killed worker's, and long enough for a round that reads all deals."""
+    return Pace(
+        attempt=timedelta(seconds=10 + deals // 8),
+        beat=timedelta(seconds=6),
+        first_gap=timedelta(seconds=0.5),
+        longest_gap=timedelta(seconds=4),
+    )
 
 
 @dataclass
@@ -73,6 +80,7 @@ class Play:
         self.store: Store = wired.store
         self.played = Played()
         self.now = Standing({})
+        self._pace, self._patience = pace(len(book.deals)), 60.0 + 2.0 * len(book.deals)
         self._ids = tuple(deal.quote.quote_id for deal in book.deals)
 
     async def run(self) -> Played:
@@ -97,9 +105,9 @@ class Play:
                 self.teller.show(self.now)
                 await asyncio.sleep(_LOOK)
 
-    async def _until(self, true: Callable[[], bool | Awaitable[bool]], patience: float = PATIENCE) -> bool:
+    async def _until(self, true: Callable[[], bool | Awaitable[bool]], patience: float | None = None) -> bool:
         loop = asyncio.get_running_loop()
-        limit = loop.time() + patience
+        limit = loop.time() + (self._patience if patience is None else patience)
         while True:
             found = true()
             if not isinstance(found, bool):
@@ -127,7 +135,7 @@ class Play:
     async def _round(self, why: str, *, full: bool = False) -> None:
         """A round of the deal watch, as `revsaga activation watch-deals now` does it."""
         report = await starting.watch_now(
-            self.client, self.wired.settings, actor="deal-watch", full=full, pace=PACE
+            self.client, self.wired.settings, actor="deal-watch", full=full, pace=self._pace
         )
         self.played.rounds.append(report)
         text = f"{why}: {report.seen} deals seen, {report.started} started, {report.known} known"
