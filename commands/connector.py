@@ -147,8 +147,8 @@ def new(name: str, role: str, root: Path) -> None:
     file, and keep the suite green.
 
     \b
-    revsaga connector new acme billing
-    make test ARGS="tests/connectors/test_conformance.py tests/connectors/conformance -k acme"
+    revsaga connector new vega billing
+    make test ARGS="tests/connectors/test_conformance.py tests/connectors/conformance -k vega"
     """
     from commands.scaffold import writing
 

@@ -188,7 +188,7 @@ async def _targets(role: str, vendor: str, steps: Sequence[Step]) -> list[_Targe
     seen: Counter[tuple[str, str]] = Counter()
     found: list[_Target] = []
     for number, step in enumerate(steps):
-        before = twin.sandbox.log[-1]["n"]
+        before = twin.sandbox.served
         await step(twin)
         wrote = False
         for call in (entry for entry in twin.sandbox.log if entry["n"] > before):
