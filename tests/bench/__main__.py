@@ -54,6 +54,7 @@ class Figures:
     p95: float
     cpu: dict[str, float]
     cpu_per_saga_ms: dict[str, float] = field(default_factory=dict)
+    vendor_calls_per_saga: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass
@@ -161,6 +162,11 @@ class Bench:
         }
         return {name: pid for name, pid in found.items() if pid is not None}
 
+    async def _calls(self) -> dict[str, int]:
+        """Calls that each vendor has answered so far."""
+        boxes = {name: self.stack.sandbox(name) for name in self.stack.vendors()}
+        return {name: int((await box.figures())["calls"]) for name, box in boxes.items()}
+
     async def measure(self, what: str, start: Start, count: int, flight: int) -> Figures:
         """`count` sagas, `flight` at a time."""
         slots, took = asyncio.Semaphore(flight), list[float]()
@@ -175,6 +181,7 @@ class Bench:
         took.clear()
         pids = self._processes()
         pids.pop("bench itself")  # its tree holds the others; it is told apart below
+        calls = await self._calls()
         before, own, begun = cpu_seconds(pids), time.process_time(), time.perf_counter()
         await self._alive(asyncio.gather(*(one(n) for n in range(count))))
         seconds, after = time.perf_counter() - begun, cpu_seconds(pids)
@@ -185,6 +192,7 @@ class Bench:
             what, flight, count, round(seconds, 2), round(count / seconds, 2),
             round(statistics.median(took), 3), round(took[int(len(took) * 0.95) - 1], 3), cpu,
             {name: round(1000 * used / count, 1) for name, used in cpu.items()},
+            {name: round((n - calls[name]) / count, 2) for name, n in (await self._calls()).items()},
         )  # fmt: skip
 
     async def _alive(self, work: "asyncio.Future[Any]") -> None:
@@ -227,7 +235,7 @@ def tell(one: Figures) -> None:
     cpu = "  ".join(f"{name} {ms:.0f}" for name, ms in one.cpu_per_saga_ms.items())
     print(
         f"{one.what:<8}{one.flight:>3} in flight {one.per_second:>7.2f}/s  p50 {one.p50:.3f} s  p95 {one.p95:.3f} s"
-        f"  CPU ms a saga: {cpu}",
+        f"  CPU ms a saga: {cpu}  vendor calls {sum(one.vendor_calls_per_saga.values()):.1f}",
         flush=True,
     )
 
@@ -274,7 +282,7 @@ def show_profile(folder: Path) -> None:
 async def run(options: argparse.Namespace) -> None:
     """The whole run."""
     folder = Path(tempfile.mkdtemp(prefix="revsaga-bench-"))
-    async with Stack(None, world=world([]), clock="simulated", worker=False, say=print) as stack:
+    async with Stack(None, world=world([]), clock=options.clock, worker=False, say=print) as stack:
         bench = Bench(stack, await stack.client(), folder, options)
         ten = ten_lines()
         everything = world([*bench.deals, ten]).model_dump(mode="json")
@@ -306,6 +314,7 @@ def main() -> None:
     parser.add_argument("--flight", type=int, default=50)
     parser.add_argument("--single", type=int, default=20, help="sagas measured one at a time")
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--clock", choices=("system", "simulated"), default="simulated")
     parser.add_argument(
         "--profile", action="store_true", help="look into the worker; figures are then worth less"
     )

@@ -1,4 +1,4 @@
-"""Where a worker spends its time: what all its threads are doing, looked at two hundred times a second.
+"""Where a worker spends its CPU time: what it is doing, looked at after every five milliseconds of CPU time.
 
 `BENCH_PROFILE=FILE python -m tests.bench.sampler` is the real worker (with `ceiling` as argument: the empty story). The
 file is written anew every second, since the worker's own end leaves no time for it.
@@ -6,6 +6,7 @@ file is written anew every second, since the worker's own end leaves no time for
 
 import json
 import os
+import signal
 import sys
 import threading
 import time
@@ -14,10 +15,11 @@ from pathlib import Path
 from types import FrameType
 
 PROFILE = "BENCH_PROFILE"
-_GAP = 0.005  # seconds between two looks
+_GAP = 0.005  # CPU seconds between two looks
 _WAITING = frozenset(
-    {"select", "wait", "get", "_worker", "acquire", "epoll_wait", "_wait_for_tstate_lock", "sleep"}
+    {"select", "wait", "get", "_worker", "acquire", "_wait_for_tstate_lock", "sleep", "_keep_writing"}
 )
+_OUTSIDE = "(outside Python: the engine's core, TLS, the system)"
 _ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -31,38 +33,48 @@ def _place(frame: FrameType) -> str:
     return f"{package}:{frame.f_code.co_qualname if sys.version_info >= (3, 11) else frame.f_code.co_name}"
 
 
-class Sampler(threading.Thread):
-    """Counts, for each function, how often it was at work itself (`own`) and how often it was on the stack (`all`)."""
+class Sampler:
+    """Counts, for each function, how often it was at work itself (`own`) and how often it was on the stack (`all`).
+
+    The clock of CPU time strikes, not a thread that looks: such a thread only gets its turn when the others wait.
+    """
 
     def __init__(self, target: Path) -> None:
-        super().__init__(name="sampler", daemon=True)
         self._target = target
         self.own: Counter[str] = Counter()
         self.all: Counter[str] = Counter()
         self.looks = 0
 
-    def run(self) -> None:
+    def start(self) -> None:
         """Look until the process ends."""
-        written = time.monotonic()
-        while True:
-            time.sleep(_GAP)
-            self._look()
-            if time.monotonic() - written > 1:
-                written = time.monotonic()
-                self._write()
+        signal.signal(signal.SIGPROF, self._look)
+        signal.setitimer(signal.ITIMER_PROF, _GAP, _GAP)
+        threading.Thread(target=self._keep_writing, name="sampler", daemon=True).start()
 
-    def _look(self) -> None:
+    def _look(self, _: int, frame: FrameType | None) -> None:
         self.looks += 1
-        for ident, frame in sys._current_frames().items():
-            if ident == self.ident or frame.f_code.co_name in _WAITING:
-                continue
-            self.own[_place(frame)] += 1
-            seen = set()
-            current: FrameType | None = frame
-            while current is not None:
-                seen.add(_place(current))
-                current = current.f_back
-            self.all.update(seen)
+        if frame is None or frame.f_code.co_name in _WAITING:
+            # The main thread waits, so another one is at work: one of ours that runs a saga, or none of Python's.
+            others = sys._current_frames().values()
+            frame = next((f for f in others if f.f_code.co_name not in _WAITING and not self._is_me(f)), None)
+        if frame is None:
+            self.own[_OUTSIDE] += 1
+            return
+        self.own[_place(frame)] += 1
+        seen = set()
+        current: FrameType | None = frame
+        while current is not None:
+            seen.add(_place(current))
+            current = current.f_back
+        self.all.update(seen)
+
+    def _is_me(self, frame: FrameType) -> bool:
+        return frame.f_code is Sampler._look.__code__ or frame.f_code is Sampler._write.__code__
+
+    def _keep_writing(self) -> None:
+        while True:
+            time.sleep(1)
+            self._write()
 
     def _write(self) -> None:
         draft = self._target.with_suffix(".part")
