@@ -98,7 +98,7 @@ async def pause(vendor: str, reason: str, as_json: bool) -> None:
     """Stop all calls to a vendor. Every worker obeys within seconds.
 
     \b
-    revsaga connector pause netsuite --reason "month end close"
+    revsaga connector pause VENDOR --reason "month end close"
     """
     await _set(vendor, "paused", reason, as_json)
 
@@ -112,7 +112,7 @@ async def drain(vendor: str, reason: str, as_json: bool) -> None:
     """Let what runs come to its end, and start nothing new for a vendor.
 
     \b
-    revsaga connector drain zuora --reason "tenant migration tonight"
+    revsaga connector drain VENDOR --reason "tenant migration tonight"
     """
     await _set(vendor, "draining", reason, as_json)
 
@@ -126,7 +126,7 @@ async def resume(vendor: str, reason: str, as_json: bool) -> None:
     """Let work for a vendor go on.
 
     \b
-    revsaga connector resume netsuite --reason "the books are closed"
+    revsaga connector resume VENDOR --reason "the books are closed"
     """
     await _set(vendor, "running", reason, as_json)
 

@@ -80,8 +80,7 @@ def command_line(root: click.Group) -> str:
     lines += ["unavailable.", ""]
     for path, command in _walk("revsaga", root):
         lines += [f"{'##' if isinstance(command, click.Group) else '###'} {path}", ""]
-        if text := " ".join((command.help or "").split("\f")[0].split()):
-            lines += [text, ""]
+        lines += _help(command)
         if isinstance(command, click.Group):
             continue
         context = click.Context(command, info_name=path)
@@ -92,6 +91,15 @@ def command_line(root: click.Group) -> str:
             lines += [f"| `{_cell(name)}` | {_cell(text)} |" for name, text in records]
             lines.append("")
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _help(command: click.Command) -> list[str]:
+    """The text of a command; what it keeps as it is typed (`\\b`) is an example."""
+    text, *examples = (command.help or "").split("\f")[0].split("\b")
+    lines = [" ".join(text.split()), ""] if text.strip() else []
+    for example in examples:
+        lines += ["```", *(line.strip() for line in example.strip().splitlines()), "```", ""]
+    return lines
 
 
 def _cell(text: str) -> str:

@@ -32,7 +32,7 @@ async def show(what: str, kind: str | None, versions: bool, as_json: bool) -> No
     """What is in force: for a vendor, or for catalog, entities, routing.
 
     \b
-    revsaga mapping show netsuite --kind item
+    revsaga mapping show VENDOR --kind item
     revsaga mapping show catalog --json
     """
     from commands.inner.publishing import items_now
@@ -102,7 +102,7 @@ async def diff(what: str, file: Path | None, as_json: bool) -> None:
     """What `activate` would change. Exit 1 when it would change anything.
 
     \b
-    revsaga mapping diff netsuite
+    revsaga mapping diff VENDOR
     revsaga mapping diff catalog --file catalog.json
     """
     from commands.inner import publishing
@@ -142,7 +142,7 @@ async def activate(what: str, file: Path | None, reason: str, as_json: bool) -> 
     """Put the vendor's present records in force (or a file of our own), and wake the activations that wait for it.
 
     \b
-    revsaga mapping activate netsuite --reason "new items"
+    revsaga mapping activate VENDOR --reason "new items"
     revsaga mapping activate catalog --file catalog.json --reason "AI add-on is sold from today"
     """
     from commands.inner import publishing
