@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from temporalio import activity
 
+from activities.boundary import clean
 from activities.contracts.crm import (
     ContractFound,
     DealRead,
@@ -22,8 +23,9 @@ from activities.effects import Former, Sending
 from activities.store.activations import Activation
 from activities.tools import Tools
 from canonical.base import Model
+from canonical.case import CaseNote, ExceptionCase, open_case
 from canonical.event_types import QuoteCompleted, QuoteLocked, QuoteUnlocked
-from canonical.failures import Conflict, Failure, Kind, Rejected, Transient
+from canonical.failures import Conflict, Failure, FailureRecord, Kind, Rejected, Transient
 from canonical.party import Parties
 from canonical.quote import Deal, QuoteMark
 from connectors.kit.redact import redact
@@ -32,6 +34,8 @@ from connectors.ports import CPQ, CRM
 log = logging.getLogger("revsaga.watch")
 _PAGE = 50
 """Deals of one page: each takes a handful of calls, and all of them must fit into one try."""
+_DEAL = "activation/{}"
+"""What a case of a deal without an activation is filed under."""
 _LONGEST = 500
 """Characters of a reason in the report of a round."""
 
@@ -211,8 +215,9 @@ class CrmActivities:
         cursor = None if order.full else kept.cursor
         limit = order.limit or _PAGE
         page = await self._crm.closed_won(cursor, limit)
-        sorted_ = _Sorted()
-        quotes = tuple(dict.fromkeys((*kept.again, *(ref.quote_id for ref in page.deals))))
+        # What is to be looked at again takes turns, so that a page is never longer than two.
+        sorted_ = _Sorted(again=list(kept.again[limit:]), looked_at_before=frozenset(kept.again))
+        quotes = tuple(dict.fromkeys((*kept.again[:limit], *(ref.quote_id for ref in page.deals))))
         tried = await self._tools.store.activations.known(quotes)
         for quote_id in quotes:
             activity.heartbeat()
@@ -220,7 +225,7 @@ class CrmActivities:
         return DealsFound(
             start=tuple(sorted_.start),
             superseded=tuple(sorted_.superseded),
-            again=tuple(sorted_.again),
+            again=tuple(dict.fromkeys(sorted_.again)),
             seen=len(page.deals),
             known=sorted_.known,
             unreadable=tuple(sorted_.unreadable),
@@ -242,12 +247,18 @@ class CrmActivities:
             if failure.kind is Kind.TRANSIENT:
                 raise
             into.cannot_read(quote_id, failure.message)
+            if failure.kind is not Kind.OUTCOME_UNKNOWN:
+                await self._call_owner(quote_id, clean(failure.record()))
             return
         except Exception as fault:
             # A fault of ours in one deal holds up no other; it is reported at every round until it is mended.
             log.exception("deal of quote %s cannot be read", quote_id)
-            into.cannot_read(quote_id, f"a fault in this product: {type(fault).__name__}: {fault}")
+            text = f"a fault in this product: {type(fault).__name__}: {fault}"
+            into.cannot_read(quote_id, text)
+            await self._call_owner(quote_id, None, redact(text)[:_LONGEST])
             return
+        if quote_id in into.looked_at_before:
+            await self._close_case(quote_id)
         live = next((row for row in rows if row.state == "live"), None)
         if any(row.revision == revision for row in rows):
             into.known += 1
@@ -262,6 +273,26 @@ class CrmActivities:
             workflow_id = f"activation/{quote_id}/r{revision}"
             into.start.append(DealToStart(quote_id=quote_id, revision=revision, workflow_id=workflow_id))
             into.again.append(quote_id)
+
+    async def _call_owner(self, quote_id: str, failure: FailureRecord | None, bug: str = "") -> None:
+        """A deal that is won and cannot be read has no activation yet that could park: it gets a case of its own."""
+        of_deal = await self._cases_of(quote_id, closed_too=True)
+        if any(case.open for case in of_deal):
+            return
+        case = open_case(
+            failure, workflow_id=_DEAL.format(quote_id), saga="deal-watch", step="read-deal", title="Read the deal",
+            episode=len(of_deal) + 1, since=await self._tools.clock.now(), bug=bug,
+        )  # fmt: skip
+        await self._tools.store.cases.open(case)
+
+    async def _close_case(self, quote_id: str) -> None:
+        for case in await self._cases_of(quote_id, closed_too=False):
+            now = await self._tools.clock.now()
+            note = CaseNote(case_id=case.case_id, at=now, actor="revsaga", text="the deal can be read now")
+            await self._tools.store.cases.resolve(case.case_id, resolution="read", note=note)
+
+    async def _cases_of(self, quote_id: str, *, closed_too: bool) -> tuple[ExceptionCase, ...]:
+        return await self._tools.store.cases.list(workflow_id=_DEAL.format(quote_id), all_states=closed_too)
 
     @activity.defn
     async def move_cursor(self, order: MoveCursor) -> None:
@@ -282,6 +313,7 @@ class _Sorted:
     start: list[DealToStart] = field(default_factory=list)
     superseded: list[DealToStart] = field(default_factory=list)
     again: list[str] = field(default_factory=list)
+    looked_at_before: frozenset[str] = frozenset()
     unreadable: list[str] = field(default_factory=list)
     known: int = 0
 

@@ -10,6 +10,7 @@ import pytest
 from temporalio.testing import WorkflowEnvironment
 
 from activities.store.store import Store
+from canonical.case import CaseNote
 from canonical.failures import Owner, Transient
 from canonical.quote import Deal
 from commands.demo.book import Item, world
@@ -250,3 +251,41 @@ async def test_an_erp_that_cannot_be_read_back_calls_a_person(
             assert park.failure.code == "connection-lost"
         await house.resolve(handle, Decision.RETRY)
         await activated(handle)
+
+
+async def test_a_won_deal_that_cannot_be_read_has_an_owner_until_it_can(opened: Opened) -> None:
+    deal = a_deal(816)
+    quote_id = deal.quote.quote_id
+    async with opened(deal) as house:
+        for episode in (1, 2):
+            change(house, QUOTE, quote_id, CurrencyIsoCode="XQX")
+            for _ in range(2):
+                assert (await one_round(house)).unreadable
+                (case,) = await house.store.cases.list(workflow_id=f"activation/{quote_id}")
+                assert (case.episode, case.code, case.owner) == (
+                    episode,
+                    "currency-unknown",
+                    Owner.REVOPS,
+                )
+                assert case.field
+                assert case.fix
+            if episode == 1:
+                case = await house.store.cases.show(case.case_id)
+                note = CaseNote(case_id=case.case_id, at=case.since, actor="ann", text="looked at it")
+                await house.store.cases.resolve(case.case_id, resolution="ignored", note=note)
+        change(house, QUOTE, quote_id, CurrencyIsoCode="USD")
+        assert (await one_round(house)).started == 1
+        assert not await house.store.cases.list(workflow_id=f"activation/{quote_id}")
+        await activated(of(house, deal))
+
+
+async def test_a_long_list_of_deals_to_look_at_again_takes_turns(opened: Opened) -> None:
+    deal = a_deal(817)
+    async with opened(deal) as house:
+        gone = [f"a0Q5g00099{n:05d}EAA" for n in range(120)]
+        await house.store.cursors.move(NAME, json.dumps({"cursor": None, "again": gone}))
+        first = await one_round(house)
+        assert (first.started, len(first.unreadable)) == (1, 50)
+        place = json.loads(await house.store.cursors.read(NAME) or "{}")
+        assert sorted(place["again"]) == sorted([*gone, deal.quote.quote_id])
+        assert place["again"][:70] == gone[50:]
