@@ -168,9 +168,9 @@ class ActivationActivities:
             payload: event_types.Operational = event_types.QuoteRefused(
                 quote_id=quote_id, revision=revision, codes=codes
             )
-            entity = ""
+            entity, fact = "", ",".join(codes)
         else:
-            route = verdict.route
+            route, fact = verdict.route, ""
             payload = event_types.QuoteValidated(
                 quote_id=quote_id,
                 revision=revision,
@@ -180,7 +180,7 @@ class ActivationActivities:
             )
             entity = route.entity
         event = await self._tools.event(
-            payload, subject=quote_id, correlation_id=correlation_id, entity=entity
+            payload, subject=quote_id, correlation_id=correlation_id, entity=entity, fact=fact
         )
         await self._tools.store.events.append([event])
 

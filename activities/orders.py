@@ -128,7 +128,9 @@ class OrderActivities:
         get = self._tools.store.documents.get
         deal, plan = await get(order.deal, Deal), await get(order.plan, OrderPlan)
         preview, held = await get(order.preview, OrderPreview), await get(order.order, BillingOrder)
-        refuse_differences(compare_order(deal.quote, plan, preview, held), "the draft order")
+        # Another try would compare the same again: what is corrected reaches billing by a new order only.
+        fix = "unwind; correct product, price plan or quote; then `revsaga activation start QUOTE_ID --again`"
+        refuse_differences(compare_order(deal.quote, plan, preview, held), "the draft order", fix)
         return Compared(lines=len(plan.lines), total=str(preview.term_total))
 
     @activity.defn

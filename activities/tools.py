@@ -57,12 +57,14 @@ class Tools:
         """The active mapping of the vendor of `role`."""
         return await self.store.mappings.active(self.vendor(role))
 
-    async def event(self, payload: Payload, *, subject: str, correlation_id: str, entity: str = "") -> Event:
-        """An event caused by the running activity."""
+    async def event(
+        self, payload: Payload, *, subject: str, correlation_id: str, entity: str = "", fact: str = ""
+    ) -> Event:
+        """An event caused by the running activity. `fact` tells apart what a repetition may say differently."""
         key = effect_key()
         return emit(
             payload,
-            key=key,
+            key=f"{key}/{fact}" if fact else key,
             subject=subject,
             time=await self.clock.now(),
             correlation_id=correlation_id,

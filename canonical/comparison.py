@@ -123,7 +123,11 @@ def compare_subscription(plan: OrderPlan, held: BillingSubscription) -> tuple[Di
     return tuple(out)
 
 
-def refuse_differences(differences: tuple[Difference, ...], what: str) -> None:
+def refuse_differences(
+    differences: tuple[Difference, ...],
+    what: str,
+    fix: str = "correct the product, the price plan or the quote; then retry, or unwind",
+) -> None:
     """Raise Rejected `not-as-agreed` listing every difference; nothing when there is none."""
     if not differences:
         return
@@ -133,7 +137,7 @@ def refuse_differences(differences: tuple[Difference, ...], what: str) -> None:
         + (f" (and {len(differences) - 1} more)" if len(differences) > 1 else ""),
         code="not-as-agreed",
         field=first.field,
-        fix="correct the product, the price plan or the quote; then retry, or unwind",
+        fix=fix,
         findings=tuple(
             Finding(
                 code="not-as-agreed",

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from temporalio.client import WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 
 from activities.store.store import Store
@@ -14,7 +15,7 @@ from canonical.case import CaseNote
 from canonical.failures import Owner, Transient
 from canonical.quote import Deal
 from commands.demo.book import Item, world
-from commands.demo.world import CATALOG
+from commands.demo.world import CATALOG, CATALOG_LATER, NOT_YET
 from connectors.salesforce.connector import cursor_text
 from tests.builders.house import House, a_house
 from tests.workflows.play import (
@@ -34,6 +35,7 @@ from tests.workflows.play import (
 from tests.workflows.test_deal_watch import of, one_round
 from workflows.deal_watch import NAME
 from workflows.kernel.parking import Decision
+from workflows.kernel.views import ParkView
 
 Opened = Callable[..., AbstractAsyncContextManager[House]]
 QUOTE = "SBQQ__Quote__c"
@@ -289,3 +291,29 @@ async def test_a_long_list_of_deals_to_look_at_again_takes_turns(opened: Opened)
         place = json.loads(await house.store.cursors.read(NAME) or "{}")
         assert sorted(place["again"]) == sorted([*gone, deal.quote.quote_id])
         assert place["again"][:70] == gone[50:]
+
+
+async def test_each_refusal_of_a_deal_is_an_event_once(opened: Opened) -> None:
+    deal = a_deal(818, Item("PLATFORM"), Item(NOT_YET), terms="Net 365")
+    async with opened(deal) as house:
+        await publish(house, CATALOG)
+        handle = await house.start(deal, pace=PACE)
+        park = await parked(house, handle, "validate-deal")
+        await publish(house, CATALOG_LATER)
+        for _ in range(2):
+            await house.resolve(handle, Decision.RETRY, case_id=park.case_id)
+            park = await _next_case(house, handle, park.case_id)
+        events = await house.store.events.list(subject=deal.quote.quote_id)
+        told = [e.event.data["codes"] for e in events if e.event.type.endswith("quote.refused")]
+        assert told == [["product-not-synchronised", "terms-not-granted"], ["terms-not-granted"]]
+        await house.resolve(handle, Decision.UNWIND)
+        await eventually(lambda: _ended(house, handle.id))
+
+
+async def _next_case(house: House, handle: WorkflowHandle[Any, Any], before: str) -> ParkView:
+    async def another() -> bool:
+        parks = (await house.state(handle)).parks
+        return bool(parks) and parks[0].case_id not in ("", before)
+
+    await eventually(another)
+    return await parked(house, handle, "validate-deal")
