@@ -24,19 +24,33 @@ class MasterData:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._loaded: tuple[dict[str, int], Master] | None = None
 
     async def load(self) -> Master:
-        """The newest version of each kind, empty where there is none."""
+        """The newest version of each kind, empty where there is none.
+
+        A version never changes, so it is read once; which one is the newest is asked every time.
+        """
+        newest = await self._database.fetch(
+            "SELECT kind, max(version) AS version FROM master_data GROUP BY kind"
+        )
+        versions = {row["kind"]: row["version"] for row in newest}
+        if self._loaded is None or self._loaded[0] != versions:
+            self._loaded = await self._read()
+        return self._loaded[1]
+
+    async def _read(self) -> tuple[dict[str, int], Master]:
         rows = await self._database.fetch(
             "SELECT DISTINCT ON (kind) kind, version, body FROM master_data ORDER BY kind, version DESC"
         )
         bodies: dict[str, Any] = {row["kind"]: json.loads(row["body"]) for row in rows}
-        return Master(
+        master = Master(
             version=max((row["version"] for row in rows), default=0),
             entities=tuple(LegalEntity.model_validate(e) for e in bodies.get("entities", [])),
             rules=tuple(RoutingRule.model_validate(r) for r in bodies.get("routing", [])),
             catalog=Catalog(products=tuple(Product.model_validate(p) for p in bodies.get("catalog", []))),
         )
+        return {row["kind"]: row["version"] for row in rows}, master
 
     async def publish(self, kind: str, items: Sequence[Model], *, actor: str, reason: str) -> int:
         """Add a version of `entities`, `routing` or `catalog`. Content equal to the newest version adds none."""
