@@ -85,7 +85,8 @@ def command_line(root: click.Group) -> str:
             continue
         context = click.Context(command, info_name=path)
         lines += ["```", f"{path} {' '.join(command.collect_usage_pieces(context))}".rstrip(), "```", ""]
-        records = [r for p in command.get_params(context) if (r := p.get_help_record(context)) is not None]
+        # `--help` is everywhere, and how it reads depends on who asked for it first in this process.
+        records = [r for p in command.params if (r := p.get_help_record(context)) is not None]
         if records:
             lines += ["| option | meaning |", "|---|---|"]
             lines += [f"| `{_cell(name)}` | {_cell(text)} |" for name, text in records]
