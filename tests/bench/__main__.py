@@ -314,7 +314,7 @@ def main() -> None:
     parser.add_argument("--flight", type=int, default=50)
     parser.add_argument("--single", type=int, default=20, help="sagas measured one at a time")
     parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--clock", choices=("system", "simulated"), default="simulated")
+    parser.add_argument("--clock", choices=("system", "simulated"), default="system")
     parser.add_argument(
         "--profile", action="store_true", help="look into the worker; figures are then worth less"
     )
