@@ -21,6 +21,7 @@ from activities.contracts.crm import (
 from activities.contracts.kernel import Claim, Proof, Undone, UndoOf
 from activities.effects import Former, Sending
 from activities.store.activations import Activation
+from activities.store.turns import ConnectorMode
 from activities.tools import Tools
 from canonical.base import Model
 from canonical.case import CaseNote, ExceptionCase, open_case
@@ -211,6 +212,9 @@ class CrmActivities:
     async def find_deals(self, order: FindDeals) -> DealsFound:
         """See the contract. A deal that cannot be read is reported and looked at again, and holds up nobody."""
         await self._tools.open("crm")
+        if any(c.state is ConnectorMode.DRAINING for c in await self._tools.store.connectors.list()):
+            # Nothing new begins while a connector drains; the cursor stays, so nothing is missed either.
+            return DealsFound(start=(), seen=0, known=0)
         kept = _Place.model_validate_json(await self._tools.store.cursors.read(order.name) or "{}")
         cursor = None if order.full else kept.cursor
         limit = order.limit or _PAGE

@@ -13,6 +13,7 @@ from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 
 from activities.store.store import Store
+from activities.store.turns import ConnectorMode
 from canonical.quote import Deal
 from commands.demo.book import world
 from tests.builders.house import House, a_house
@@ -292,3 +293,12 @@ async def test_a_deal_that_is_won_later_is_found_by_the_cursor(opened: Opened) -
         assert (await one_round(house)).started == 1
         await activated(of(house, first))
         await activated(of(house, later))
+
+
+async def test_nothing_new_begins_while_a_connector_drains(opened: Opened) -> None:
+    deal = a_deal(77)
+    async with opened(deal) as house:
+        await house.store.connectors.set("zuora", ConnectorMode.DRAINING, actor="ann", reason="upgrade")
+        assert (await one_round(house)).started == 0
+        await house.store.connectors.set("zuora", ConnectorMode.RUNNING, actor="ann", reason="upgraded")
+        assert (await one_round(house)).started == 1
