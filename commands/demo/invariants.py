@@ -65,8 +65,8 @@ def once(facts: Facts) -> Invariant:
             made[vendor] = made.get(vendor, 0) + len(keys)
             if not kind.startswith(REPEATABLE):
                 twice += [f"{vendor} {kind} {key}: {n}" for key, n in keys.items() if n != 1]
-    told = ", ".join(f"{vendor} {n}" for vendor, n in sorted(made.items(), key=lambda item: -item[1]))
-    figures = f"{sum(made.values())} effects: {told}; {len(twice)} twice" + _named(twice)
+    told = ", ".join(f"{n} in {vendor}" for vendor, n in sorted(made.items(), key=lambda item: -item[1]))
+    figures = f"{told}; {len(twice)} twice" + _named(twice)
     return Invariant("One effect per key in every vendor", not twice and bool(made), figures)
 
 

@@ -185,7 +185,7 @@ class Play:
         started = await self.stack.start_worker()
         self.teller.say(
             "worker",
-            f"started again as process {started.pid}; what is in doubt is looked up before it is repeated",
+            f"started again as process {started.pid}; what is in doubt is looked up first",
         )
 
     async def _ten_minutes_later(self) -> None:

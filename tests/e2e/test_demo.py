@@ -2,8 +2,11 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
+import tempfile
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -39,11 +42,13 @@ def _of(folder: Path) -> list[str]:
 
 
 @pytest.fixture
-def corner(tmp_path: Path) -> Path:
-    """Where the performance keeps its data; its name is told to every process of it."""
-    made = tmp_path / "corner"
-    made.mkdir()
-    return made
+def corner() -> Iterator[Path]:
+    """Where the performance keeps its data: a short path that anybody may pass, told to every process of it."""
+    made = Path(tempfile.mkdtemp(prefix="rs-"))
+    made.chmod(0o755)
+    yield made
+    # What a failed test left behind may still be ending.
+    shutil.rmtree(made, ignore_errors=True)
 
 
 def test_a_small_demo_ends_well_and_leaves_nothing(corner: Path) -> None:
