@@ -149,8 +149,9 @@ class Http:
         content: bytes | None = None,
         files: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
+        at_most: int | None = None,
     ) -> Answer:
-        """Send one request and read its whole answer.
+        """Send one request and read its whole answer, of `at_most` bytes where the setting is too small for it.
 
         `path_or_url`: a path below `base_url`, already percent-encoded where needed, or a whole URL on an allowed host.
         At most one of `json` (Decimals exact, floats refused), `form` (url-encoded), `content` and `files` (multipart).
@@ -161,11 +162,11 @@ class Http:
         request = await self._build(call, method, url, params, json, form, content, files, headers)
         self._check_host(call, request.url)
         used = await self._sign(request)
-        answer = await self._exchange(call, request, effect)
+        answer = await self._exchange(call, request, effect, at_most)
         if self._auth is not None and self._auth.expired(answer):
             await self._auth.renew(used)
             await self._sign(request)
-            answer = await self._exchange(call, request, effect)
+            answer = await self._exchange(call, request, effect, at_most)
         return self._refuse_redirect(answer)
 
     async def _build(
@@ -227,13 +228,13 @@ class Http:
                 evidence={"host": with_port, "allowed": ", ".join(self._allowed)},
             )
 
-    async def _exchange(self, call: str, request: httpx.Request, effect: bool) -> Answer:
+    async def _exchange(self, call: str, request: httpx.Request, effect: bool, at_most: int | None) -> Answer:
         started = time.perf_counter()
         try:
             async with asyncio.timeout(self.settings.total_timeout):
                 response = await self._client.send(request, stream=True)
                 try:
-                    body = await self._read(call, response, effect)
+                    body = await self._read(call, response, effect, at_most)
                 finally:
                     await response.aclose()
         except TimeoutError as error:
@@ -254,8 +255,8 @@ class Http:
             effect=effect,
         )
 
-    async def _read(self, call: str, response: httpx.Response, effect: bool) -> bytes:
-        limit = self.settings.max_answer_bytes
+    async def _read(self, call: str, response: httpx.Response, effect: bool, at_most: int | None) -> bytes:
+        limit = at_most or self.settings.max_answer_bytes
         chunks: list[bytes] = []
         size = 0
         async for chunk in response.aiter_bytes():

@@ -24,6 +24,9 @@ def _segment(text: str) -> str:
     return quote(text, safe="")
 
 
+_ITEM_BYTES = 1024  # more than one item of a previewed invoice takes
+
+
 class ZuoraClient:
     """One tenant. Safe to share between tasks."""
 
@@ -53,9 +56,12 @@ class ZuoraClient:
         body: Any = None,
         params: Mapping[str, str | int] | None = None,
         key: str | None = None,
+        at_most: int | None = None,
     ) -> tuple[Answer, dict[str, Any]]:
         headers = {"Idempotency-Key": key} if key else None
-        answer = await self._http.send(method, path, effect=effect, json=body, params=params, headers=headers)
+        answer = await self._http.send(
+            method, path, effect=effect, json=body, params=params, headers=headers, at_most=at_most
+        )
         found = answer.json() if answer.ok else answer.try_json()
         failure = failure_in(answer, found)
         if failure is not None:
@@ -125,9 +131,15 @@ class ZuoraClient:
         """POST /v1/orders"""
         await self._call("POST", "/v1/orders", effect=True, body=body, key=key)
 
-    async def preview_order(self, body: dict[str, Any]) -> schema.PreviewResult:
-        """POST /v1/orders/preview. Creates nothing, so no idempotency key is spent on it."""
-        answer, found = await self._call("POST", "/v1/orders/preview", effect=False, body=body)
+    async def preview_order(self, body: dict[str, Any], items: int = 0) -> schema.PreviewResult:
+        """POST /v1/orders/preview. Creates nothing, so no idempotency key is spent on it.
+
+        There are no pages: the answer grows with every invoice item, of which about `items` are expected.
+        """
+        at_most = self.settings.max_answer_bytes + items * _ITEM_BYTES
+        answer, found = await self._call(
+            "POST", "/v1/orders/preview", effect=False, body=body, at_most=at_most
+        )
         return self._parse(answer, schema.PreviewResult, found.get("previewResult"))
 
     async def read_order(self, number: str) -> schema.Order:

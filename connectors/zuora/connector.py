@@ -191,7 +191,9 @@ class ZuoraBilling:
         # Amounts come without a currency: they are in that of the account, whatever the order was meant in.
         account = await self._client.read_account(plan.account_number)
         _same_currency(account.billing_and_payment.currency, plan)
-        wire = await self._client.preview_order(mapping.preview_body(plan, refs, self._settings))
+        # At most one invoice item a month, and no month is shorter than 28 days.
+        items = sum((line.period.end - line.period.start).days // 28 + 1 for line in plan.lines)
+        wire = await self._client.preview_order(mapping.preview_body(plan, refs, self._settings), items)
         return mapping.preview(wire, plan, refs)
 
     async def create_draft(self, plan: OrderPlan, refs: MappingSet, *, key: str) -> BillingOrder:

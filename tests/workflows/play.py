@@ -1,8 +1,7 @@
 """What the saga tests share: waiting for a state, reading how a saga ended, moving the business clock."""
 
 import asyncio
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -65,7 +64,9 @@ async def eventually(true: Callable[[], Any], what: str = "", *, within: float =
         await asyncio.sleep(0.03)
 
 
-async def reached(house: House, handle: WorkflowHandle[Any, Any], *states: SagaState) -> SagaView:
+async def reached(
+    house: House, handle: WorkflowHandle[Any, Any], *states: SagaState, within: float = PATIENCE
+) -> SagaView:
     """The view of a saga once it is in one of these states, with the cases of parked steps open."""
     view = SagaView()
 
@@ -75,7 +76,7 @@ async def reached(house: House, handle: WorkflowHandle[Any, Any], *states: SagaS
         return view.state in states and all(p.case_id for p in view.parks)
 
     try:
-        await eventually(there)
+        await eventually(there, within=within)
     except AssertionError:
         raise AssertionError(f"never {states}: {view.model_dump_json(indent=1)}") from None
     return view
@@ -163,16 +164,3 @@ async def event_names(house: House, correlation_id: str) -> list[str]:
     """Nouns and verbs of the events of one activation, in order."""
     found = await house.store.events.list(correlation_id=correlation_id, limit=500)
     return [stored.event.type.rsplit(".o2c.", 1)[1] for stored in found]
-
-
-def ids(views: Sequence[Any]) -> list[str]:
-    """Field paths of findings, for comparing."""
-    return [view.field for view in views]
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """How a vendor says no, for `house.fault(..., "status", **vars(...))`."""
-
-    status: int
-    body: Any
