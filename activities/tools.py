@@ -28,6 +28,7 @@ M = TypeVar("M", bound=BaseModel)
 
 REAL_TRIES = 8
 """Real tries of a leased step before a person is called; waiting for a lease is none."""
+_FIRST_WAIT, _LONGEST_WAIT = 0.1, 3.2  # seconds between two questions for a lease
 _STATE_LIFE = 2.0  # seconds for which a connector's paused state is believed
 
 
@@ -87,7 +88,9 @@ class Tools:
         except Transient as failure:
             if failure.code != "lease-unavailable":
                 raise
-            raise NotYet(failure.message, after=timedelta(seconds=1)) from None
+            # A slot is free again within moments; whoever finds none again and again asks less often.
+            seconds = min(_FIRST_WAIT * 2 ** min(activity.info().attempt - 1, 10), _LONGEST_WAIT)
+            raise NotYet(failure.message, after=timedelta(seconds=seconds)) from None
 
     async def open(self, role: str) -> None:
         """Raise Transient `connector-paused` while a person has stopped the connector of `role`."""

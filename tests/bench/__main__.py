@@ -196,13 +196,21 @@ class Bench:
         )  # fmt: skip
 
     async def _alive(self, work: "asyncio.Future[Any]") -> None:
-        """Wait for the sagas; a worker that has ended would keep us waiting for ever."""
+        """Wait for the sagas; a worker that has ended, or a parked saga, would keep us waiting for ever."""
         while not work.done():
             await asyncio.wait([work], timeout=2)
-            if self._worker is None or not self._worker.alive:
+            parked = [w.id async for w in self.client.list_workflows("SagaState = 'parked'", limit=3)]
+            ended = self._worker is None or not self._worker.alive
+            if not work.done() and (ended or parked):
                 work.cancel()
-                raise RuntimeError(f"the worker ended: {self._worker.tail() if self._worker else ''}")
+                await asyncio.wait([work])
+                why = [await self._reason(workflow_id) for workflow_id in parked]
+                raise RuntimeError(f"parked: {'; '.join(why)}" if why else "the worker ended")
         await work
+
+    async def _reason(self, workflow_id: str) -> str:
+        view = await self.client.get_workflow_handle(workflow_id).query(ActivateQuote.state)
+        return f"{workflow_id}: {'; '.join(p.failure.message for p in view.parks)}"
 
     async def size(self, deal: Deal) -> Size:
         """Events and bytes of one activation."""
