@@ -151,8 +151,9 @@ async def heartbeating() -> AsyncIterator[None]:
 
     async def beat() -> None:
         while True:
-            activity.heartbeat()
+            # Its beginning is a sign of its own: most calls end before they need another.
             await asyncio.sleep(allowed.total_seconds() / 3)
+            activity.heartbeat()
 
     task = asyncio.create_task(beat())
     try:
