@@ -152,6 +152,13 @@ class AccountActivities:
                 f"in use by {', '.join((*use.orders, *use.subscriptions, *use.documents, *waiting)[:3])}"
             )
             return Undone(read_back=f"left in place: {because}")
+        if found.payment_reference is not None:
+            raise Transient(
+                f"the payment reference on account {number_} is not taken off yet",
+                code="account-awaits-reference",
+                fix="resolve the case of the payment reference; this one follows by itself, or by a retry",
+                retry_after=2.0,
+            )
         left = await self._billing.cancel_account(number_)
         if left is not None and left.status != "cancelled":
             raise Transient(

@@ -347,7 +347,12 @@ async def test_a_program_ends_with_its_owner(tmp_path: Path) -> None:
         assert child.alive
         child.kill()
         assert child.code == -signal.SIGKILL
-    stubborn = ["sh", "-c", "trap '' TERM; while true; do sleep 0.1; done"]
+    deaf = tmp_path / "deaf"
+    stubborn = ["sh", "-c", f"trap '' TERM; touch {deaf}; while true; do sleep 0.1; done"]
     with Child("stubborn", stubborn, log=tmp_path / "log") as child:
+        for _ in range(500):
+            if deaf.exists():
+                break
+            await asyncio.sleep(0.02)
         child.stop(patience=0.3)
         assert child.code == -signal.SIGKILL

@@ -11,6 +11,7 @@ import pytest
 from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Replayer, Worker
 
@@ -194,6 +195,12 @@ async def _handed_in(held: Held, asked: Operation) -> Ticket:
     for _ in range(20):
         try:
             return await held.submit(asked)
+        except RPCError as busy:
+            if (
+                busy.status is not RPCStatusCode.FAILED_PRECONDITION
+            ):  # the task that took it in was refused: say it again
+                raise
+            await asyncio.sleep(0.05)
         except WorkflowUpdateFailedError as failed:
             cause = failed.cause
             if not (isinstance(cause, ApplicationError) and cause.type == "AcceptedUpdateCompletedWorkflow"):

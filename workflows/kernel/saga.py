@@ -128,6 +128,8 @@ class Saga:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         desk = self.desk
+        if isinstance(error, GeneratorExit):
+            return  # what was left of this run is thrown away, outside the engine's loop; nothing is decided
         if error is None:
             if not desk.stopping:
                 desk.ended = SagaState.DONE
