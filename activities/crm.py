@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from temporalio import activity
 
@@ -35,6 +36,8 @@ from connectors.ports import CPQ, CRM
 log = logging.getLogger("revsaga.watch")
 _PAGE = 50
 """Deals of one page: each takes a handful of calls, and all of them must fit into one try."""
+_LOOK_AGAIN_FOR = timedelta(days=30)
+"""How long a deal that was taken back is looked at for an edit of its quote, which need not move the deal's stamp."""
 _DEAL = "activation/{}"
 """What a case of a deal without an activation is filed under."""
 _LONGEST = 500
@@ -219,9 +222,13 @@ class CrmActivities:
         cursor = None if order.full else kept.cursor
         limit = order.limit or _PAGE
         page = await self._crm.closed_won(cursor, limit)
+        unsettled = await self._tools.store.activations.unsettled(
+            await self._tools.clock.now() - _LOOK_AGAIN_FOR
+        )
         # What is to be looked at again takes turns, so that a page is never longer than two.
-        sorted_ = _Sorted(again=list(kept.again[limit:]), looked_at_before=frozenset(kept.again))
-        quotes = tuple(dict.fromkeys((*kept.again[:limit], *(ref.quote_id for ref in page.deals))))
+        again = tuple(dict.fromkeys((*kept.again, *unsettled)))
+        sorted_ = _Sorted(again=list(again[limit:]), looked_at_before=frozenset(kept.again))
+        quotes = tuple(dict.fromkeys((*again[:limit], *(ref.quote_id for ref in page.deals))))
         tried = await self._tools.store.activations.known(quotes)
         for quote_id in quotes:
             activity.heartbeat()

@@ -153,6 +153,19 @@ class Activations:
             found.setdefault(row["quote_id"], []).append(_activation(row))
         return {quote_id: tuple(activations) for quote_id, activations in found.items()}
 
+    async def unsettled(self, since: datetime) -> tuple[str, ...]:
+        """Quotes whose last word is not spoken: under way, or taken back at `since` or later and not activated since.
+
+        An edit of such a quote may move no stamp of its deal, so the watch looks at them without being told to.
+        """
+        rows = await self._database.fetch(
+            """SELECT quote_id FROM activation GROUP BY quote_id
+               HAVING bool_or(state = 'live' OR (state IN ('unwound', 'cancelled') AND finished_at >= $1))
+                  AND NOT bool_or(state = 'completed') ORDER BY quote_id""",
+            since,
+        )
+        return tuple(row["quote_id"] for row in rows)
+
     async def known_revisions(self, quote_id: str) -> frozenset[str]:
         """The revisions that were ever tried: the watch starts none of them again."""
         return frozenset(a.revision for a in await self.of_quote(quote_id))

@@ -165,6 +165,22 @@ async def test_an_edit_that_moves_only_the_quote_is_not_lost(opened: Opened) -> 
         assert not place["again"], "what is active is looked at no more"
 
 
+async def test_an_edit_after_an_unwind_is_not_lost_whoever_began_it(opened: Opened) -> None:
+    """Started from the command line, taken back, and only then corrected: the watch was never told of it."""
+    deal = a_deal(819)
+    async with opened(deal) as house:
+        await _time_passes(house)
+        house.fault("zuora", "POST /v1/orders$", "status", times=1, **NO)
+        old = await house.start(deal, pace=PACE)
+        await parked(house, old, "draft-order")
+        await house.resolve(old, Decision.UNWIND)
+        await eventually(lambda: _ended(house, old.id))
+        assert (await one_round(house)).started == 0, "the same content is not sold again"
+        change(house, QUOTE, deal.quote.quote_id, SBQQ__PaymentTerms__c="Net 45")
+        assert (await one_round(house)).started == 1
+        await activated(of(house, await house.wired.crm.deal(deal.quote.quote_id)))
+
+
 async def _time_passes(house: House) -> None:
     """Other deals have moved the watch far past this one."""
     place = json.loads(await house.store.cursors.read(NAME) or "{}")
