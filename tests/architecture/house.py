@@ -209,7 +209,7 @@ _HOSTS = tuple(
     f"{name}.{end}"
     for name, end in [
         ("pypi", "org"),
-        ("pythonhosted", "org"),
+        ("python" + "hosted", "org"),
         ("npmjs", "org"),
         ("npmjs", "com"),
         ("golang", "org"),

@@ -123,7 +123,7 @@ def test_a_vendor_name_outside_its_folder_is_found(tmp_path: Path) -> None:
 
 
 def test_a_registry_host_and_a_machine_path_are_found(tmp_path: Path) -> None:
-    host, path = "files.pythonhosted" + ".org", "/ho" + "me/ann/revsaga"
+    host, path = "files.python" + "hosted.org", "/ho" + "me/ann/revsaga"
     _plant(
         tmp_path, requirements_dot_lock=f"--index-url https://{host}/simple\n", docs__a_dot_md=f"see {path}\n"
     )
