@@ -36,6 +36,7 @@ from workflows.roll import ROLL
 
 MORNING = datetime(2026, 2, 1, 9, 0, tzinfo=UTC)
 URL = "http://127.0.0.1:9"
+_LONGEST_SHUTDOWN = 20.0  # seconds
 
 
 def environment(vendor: str, sandbox: Sandbox, url: str) -> dict[str, str]:
@@ -156,6 +157,22 @@ async def load_master(wired: Wired, world: World, entities: Sequence[LegalEntity
 
 
 @asynccontextmanager
+async def _working(worker: Worker) -> AsyncIterator[None]:
+    """Run a worker, and leave it after a while even if its shutdown never ends (seen while a saga was mid-flight)."""
+    running = asyncio.create_task(worker.run())
+    try:
+        yield
+    finally:
+        stopping = asyncio.create_task(worker.shutdown())
+        await asyncio.wait([stopping, running], timeout=_LONGEST_SHUTDOWN, return_when=asyncio.ALL_COMPLETED)
+        for task in (stopping, running):
+            task.cancel()
+        await asyncio.wait([stopping, running], timeout=1)
+        if running.done() and not running.cancelled() and (failed := running.exception()) is not None:
+            raise failed
+
+
+@asynccontextmanager
 async def a_house(
     client: Client,
     store: Store,
@@ -194,14 +211,16 @@ async def a_house(
         stack.push_async_callback(wired.close)
         for role in Role:
             await stack.enter_async_context(
-                Worker(
-                    client,
-                    task_queue=queue(role, beside=core),
-                    workflows=ROLL if role is Role.CORE else [],
-                    activities=wired.activities[role],
-                    workflow_runner=RUNNER,
-                    interceptors=[Boundary()],
-                    deployment_config=_deployment(core) if versioned else None,
+                _working(
+                    Worker(
+                        client,
+                        task_queue=queue(role, beside=core),
+                        workflows=ROLL if role is Role.CORE else [],
+                        activities=wired.activities[role],
+                        workflow_runner=RUNNER,
+                        interceptors=[Boundary()],
+                        deployment_config=_deployment(core) if versioned else None,
+                    )
                 )
             )
         if versioned:

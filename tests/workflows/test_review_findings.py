@@ -307,6 +307,7 @@ async def test_a_long_list_of_deals_to_look_at_again_takes_turns(opened: Opened)
         place = json.loads(await house.store.cursors.read(NAME) or "{}")
         assert sorted(place["again"]) == sorted([*gone, deal.quote.quote_id])
         assert place["again"][:70] == gone[50:]
+        await activated(of(house, deal))
 
 
 async def test_each_refusal_of_a_deal_is_an_event_once(opened: Opened) -> None:
